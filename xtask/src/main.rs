@@ -1,0 +1,34 @@
+//! Project automation: `cargo xtask <command>`. Each command is one module with one `run`.
+
+mod ci;
+mod codegen;
+mod layers;
+mod model;
+mod test;
+mod tidy;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+cargo xtask <command>
+  test [FILTER...]        install what the tests need, then run them all
+  ci                      formatting, lints, docs, layers, tidy, fresh generated code, then test
+  model import [VERSION]  read botocore's model from PyPI into models/ (facts only)
+  codegen [--check]       write the generated shapes and docs/operations.md
+  layers                  check that crate arrows go one way
+  tidy                    check file and function size and the ambient clock
+";
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let rest = args.get(1..).unwrap_or_default();
+    match args.first().map(String::as_str) {
+        Some("test") => test::run(rest),
+        Some("ci") => ci::run(rest),
+        Some("model") => model::run(rest),
+        Some("codegen") => codegen::run(rest),
+        Some("layers") => layers::run(rest),
+        Some("tidy") => tidy::run(rest),
+        _ => bail!("{USAGE}"),
+    }
+}

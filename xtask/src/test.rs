@@ -1,0 +1,3 @@
+//! placeholder
+use anyhow::{Result, bail};
+pub fn run(_args: &[String]) -> Result<()> { bail!("not here yet") }
