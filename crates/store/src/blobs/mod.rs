@@ -1,0 +1,106 @@
+//! The blob port: bytes under keys that are used once.
+//!
+//! A key's life: appended to, sealed, read, deleted. Sealing makes bytes and name durable and is
+//! done before any row names them; deleting is done after no row does.
+
+pub mod contract;
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_core::stream::BoxStream;
+use roadstead_domain::digest::{Algorithm, Digest};
+use roadstead_domain::ids::BlobKey;
+
+/// Why a blob store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// There are no bytes under this key.
+    #[error("no bytes under the key {0}")]
+    NotFound(BlobKey),
+    /// The disk or bucket is full; nothing was lost, and the same call may work later.
+    #[error("no space left for blobs")]
+    NoSpace,
+    /// Reading or writing failed. After a failed write or sync the staged bytes are not to be
+    /// trusted: the upload is over (F15).
+    #[error("the blob store failed: {0}")]
+    Io(#[source] io::Error),
+}
+
+/// What sealing found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// Length in bytes.
+    pub size_bytes: u64,
+    /// SHA-256 of the bytes, hashed once while they were written.
+    pub sha256: Digest,
+}
+
+/// The bytes of a read.
+pub enum BlobBody {
+    /// A part of an open file, for the kernel or a memory map to send. The file is never changed
+    /// in place; it may be unlinked meanwhile and stays readable (F48).
+    File {
+        /// The open file.
+        file: Arc<File>,
+        /// Where the part starts.
+        offset: u64,
+        /// How long it is.
+        length: u64,
+    },
+    /// A stream of pieces.
+    Stream(BoxStream<'static, Result<Bytes, BlobError>>),
+}
+
+/// Appends to one staged blob. One writer at a time has a key.
+#[async_trait]
+pub trait BlobWriter: Send {
+    /// Bytes written so far, those of earlier writers included.
+    fn size_bytes(&self) -> u64;
+
+    /// Appends a piece, hashing it. When it fails the writer is of no more use.
+    async fn write(&mut self, piece: Bytes) -> Result<(), BlobError>;
+
+    /// Waits until every piece has left this process, so that a crash of the process alone loses
+    /// none of them.
+    async fn flush(&mut self) -> Result<(), BlobError>;
+
+    /// Makes the bytes and their name durable.
+    async fn seal(self: Box<Self>) -> Result<Sealed, BlobError>;
+}
+
+/// One store of bytes.
+#[async_trait]
+pub trait BlobStore: Send + Sync {
+    /// Starts the bytes of a fresh key.
+    async fn create(&self, key: &BlobKey) -> Result<Box<dyn BlobWriter>, BlobError>;
+
+    /// Takes staged bytes up again after a restart, hashing them anew (F19). What lies past
+    /// `size_bytes` was never acknowledged and is cut off; the writer's size is smaller than
+    /// `size_bytes` if a power cut took bytes. A key without bytes starts empty.
+    async fn resume(
+        &self,
+        key: &BlobKey,
+        size_bytes: u64,
+    ) -> Result<Box<dyn BlobWriter>, BlobError>;
+
+    /// Reads a part of sealed bytes. The range lies within the blob.
+    async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<BlobBody, BlobError>;
+
+    /// The digest of sealed bytes, computed by reading them.
+    async fn digest(&self, key: &BlobKey, algorithm: Algorithm) -> Result<Digest, BlobError>;
+
+    /// The length of the bytes under a key, staged or sealed.
+    async fn size_bytes(&self, key: &BlobKey) -> Result<Option<u64>, BlobError>;
+
+    /// Removes bytes for good, durably, and says how many bytes that freed. A key without bytes
+    /// counts as removed.
+    async fn delete(&self, keys: &[BlobKey]) -> Result<u64, BlobError>;
+
+    /// Keys that hold bytes, in order, after `after`: for verification only, never for a request.
+    async fn keys(&self, after: Option<&BlobKey>, limit: usize) -> Result<Vec<BlobKey>, BlobError>;
+}

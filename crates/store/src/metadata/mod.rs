@@ -1,0 +1,145 @@
+//! The metadata port: transactions over rows, the only truth of what the registry holds.
+//!
+//! A write is a re-runnable body over a transaction handle. The body awaits nothing but that
+//! handle, so that one store may run it on its single writer thread and another may retry it.
+
+mod reads;
+mod rows;
+mod writes;
+
+pub mod contract;
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+pub use reads::*;
+pub use rows::*;
+pub use writes::*;
+
+/// Why a store could not do what it was asked. Never a business answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store cannot be reached or is shutting down.
+    #[error("the metadata store is not available: {0}")]
+    Unavailable(String),
+    /// A statement or commit failed.
+    #[error("the metadata store failed: {0}")]
+    Failed(String),
+    /// A row holds what no writer can have put there.
+    #[error("the metadata store holds an impossible value: {0}")]
+    Corrupt(String),
+}
+
+/// A boxed future of one transaction.
+pub type TxFuture<'t, T> = Pin<Box<dyn Future<Output = T> + Send + 't>>;
+
+/// The body of a write: a plain function of the handle and its input, so it can run again.
+pub type WriteBody<I, T, E> =
+    for<'t> fn(&'t mut dyn MetadataWrite, &'t I) -> TxFuture<'t, Result<T, E>>;
+
+/// The body of a read.
+pub type ReadBody<I, T, E> =
+    for<'t> fn(&'t mut dyn MetadataRead, &'t I) -> TxFuture<'t, Result<T, E>>;
+
+/// What a body asks its store to do at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Make the changes durable.
+    Commit,
+    /// Undo them: the body refused.
+    Rollback,
+}
+
+/// A write body whose result goes to its caller by the side.
+pub type ErasedWrite =
+    Arc<dyn for<'t> Fn(&'t mut dyn MetadataWrite) -> TxFuture<'t, Verdict> + Send + Sync>;
+
+/// A read body whose result goes to its caller by the side.
+pub type ErasedRead =
+    Arc<dyn for<'t> Fn(&'t mut dyn MetadataRead) -> TxFuture<'t, ()> + Send + Sync>;
+
+/// One store of rows. Use [`dyn MetadataStore::write`] and [`dyn MetadataStore::read`].
+#[async_trait]
+pub trait MetadataStore: Send + Sync {
+    /// Runs `body` in a serialisable transaction, again if the store has to, and returns once a
+    /// commit is durable.
+    async fn write_erased(&self, body: ErasedWrite) -> Result<(), StoreError>;
+
+    /// Runs `body` over one consistent snapshot.
+    async fn read_erased(&self, body: ErasedRead) -> Result<(), StoreError>;
+}
+
+impl dyn MetadataStore {
+    /// Runs `body` as one transaction: `Ok` commits, `Err` rolls back. The answer is durable.
+    pub async fn write<I, T, E>(&self, input: I, body: WriteBody<I, T, E>) -> Result<T, E>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        E: Send + From<StoreError> + 'static,
+    {
+        let slot = Slot::default();
+        let (input, outcome) = (Arc::new(input), slot.clone());
+        let erased: ErasedWrite = Arc::new(move |tx| {
+            let (input, outcome) = (input.clone(), outcome.clone());
+            Box::pin(async move {
+                let result = body(tx, &input).await;
+                let verdict = if result.is_ok() {
+                    Verdict::Commit
+                } else {
+                    Verdict::Rollback
+                };
+                outcome.put(result);
+                verdict
+            })
+        });
+        self.write_erased(erased).await?;
+        slot.take()
+    }
+
+    /// Runs `body` over one snapshot.
+    pub async fn read<I, T, E>(&self, input: I, body: ReadBody<I, T, E>) -> Result<T, E>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        E: Send + From<StoreError> + 'static,
+    {
+        let slot = Slot::default();
+        let (input, outcome) = (Arc::new(input), slot.clone());
+        let erased: ErasedRead = Arc::new(move |tx| {
+            let (input, outcome) = (input.clone(), outcome.clone());
+            Box::pin(async move { outcome.put(body(tx, &input).await) })
+        });
+        self.read_erased(erased).await?;
+        slot.take()
+    }
+}
+
+/// Carries the result of the last run of a body past the erased interface.
+struct Slot<R>(Arc<Mutex<Option<R>>>);
+
+impl<R> Default for Slot<R> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(None)))
+    }
+}
+
+impl<R> Clone for Slot<R> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<R> Slot<R> {
+    fn put(&self, result: R) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+    }
+}
+
+impl<T, E: From<StoreError>> Slot<Result<T, E>> {
+    fn take(self) -> Result<T, E> {
+        let result = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        result.unwrap_or_else(|| Err(StoreError::Failed("the body did not run".into()).into()))
+    }
+}

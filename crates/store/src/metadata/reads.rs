@@ -1,0 +1,195 @@
+//! What can be asked of the metadata, by aggregate. Lists are keyset pages: they continue after
+//! the last entry seen and never count or skip.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use roadstead_domain::digest::Digest;
+use roadstead_domain::ids::{AccountId, BlobKey, RepositoryId, UploadId};
+use roadstead_domain::image::Image;
+use roadstead_domain::name::{RepositoryKey, RepositoryName};
+use roadstead_domain::reference::ImageTag;
+use roadstead_domain::resource_tag::ResourceTag;
+use roadstead_domain::time::Timestamp;
+use roadstead_domain::upload::Upload;
+
+use super::{
+    AccessKey, BlobLink, Garbage, ImageCursor, ImageEntry, ImageFilter, RegistryKey, Repository,
+    StoreError,
+};
+
+/// Repositories and their resource tags.
+#[async_trait]
+pub trait ReadRepositories {
+    /// The live repository with this name.
+    async fn repository(&mut self, key: &RepositoryKey) -> Result<Option<Repository>, StoreError>;
+
+    /// Live repositories of a registry in the order of their names, after `after`.
+    async fn repositories(
+        &mut self,
+        registry: &RegistryKey,
+        after: Option<&RepositoryName>,
+        limit: usize,
+    ) -> Result<Vec<Repository>, StoreError>;
+
+    /// The resource tags of a repository, by key.
+    async fn resource_tags(
+        &mut self,
+        repository: RepositoryId,
+    ) -> Result<Vec<ResourceTag>, StoreError>;
+
+    /// Some repositories that were deleted and still hold rows.
+    async fn deleted_repositories(&mut self, limit: usize)
+    -> Result<Vec<RepositoryId>, StoreError>;
+}
+
+/// Images, tags and the edges between manifests.
+#[async_trait]
+pub trait ReadImages {
+    /// One image.
+    async fn image(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+    ) -> Result<Option<Image>, StoreError>;
+
+    /// Where a tag points.
+    async fn tagged(
+        &mut self,
+        repository: RepositoryId,
+        tag: &ImageTag,
+    ) -> Result<Option<Digest>, StoreError>;
+
+    /// The tags of an image in the order in which they were attached.
+    async fn tags_of(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+    ) -> Result<Vec<ImageTag>, StoreError>;
+
+    /// The exact manifest bytes.
+    async fn manifest(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+    ) -> Result<Option<Bytes>, StoreError>;
+
+    /// The indexes of the repository that list this manifest, by digest.
+    async fn parents_of(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+    ) -> Result<Vec<Digest>, StoreError>;
+
+    /// Whether the repository holds any image of any status.
+    async fn has_images(&mut self, repository: RepositoryId) -> Result<bool, StoreError>;
+
+    /// (image, tag) pairs by digest, then tag; an untagged image is one pair without a tag.
+    async fn image_entries(
+        &mut self,
+        repository: RepositoryId,
+        filter: ImageFilter,
+        after: Option<&ImageEntry>,
+        limit: usize,
+    ) -> Result<Vec<ImageEntry>, StoreError>;
+
+    /// Images, newest push first, then by digest.
+    async fn images(
+        &mut self,
+        repository: RepositoryId,
+        filter: ImageFilter,
+        after: Option<&ImageCursor>,
+        limit: usize,
+    ) -> Result<Vec<Image>, StoreError>;
+
+    /// Tags in lexical (byte) order.
+    async fn tags(
+        &mut self,
+        repository: RepositoryId,
+        after: Option<&ImageTag>,
+        limit: usize,
+    ) -> Result<Vec<ImageTag>, StoreError>;
+
+    /// Active images whose subject is `subject`, by digest, of any of `artifact_types` (all types
+    /// when empty).
+    async fn referrers(
+        &mut self,
+        repository: RepositoryId,
+        subject: &Digest,
+        artifact_types: &[String],
+        after: Option<&Digest>,
+        limit: usize,
+    ) -> Result<Vec<Image>, StoreError>;
+}
+
+/// Blobs and uploads.
+#[async_trait]
+pub trait ReadBlobs {
+    /// The link by which a repository may read a blob.
+    async fn blob_link(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+    ) -> Result<Option<BlobLink>, StoreError>;
+
+    /// Any live bytes with this digest, in whatever repository: (key, size in bytes).
+    async fn blob_with_digest(
+        &mut self,
+        digest: &Digest,
+    ) -> Result<Option<(BlobKey, u64)>, StoreError>;
+
+    /// An open upload of this repository.
+    async fn upload(
+        &mut self,
+        repository: RepositoryId,
+        id: &UploadId,
+    ) -> Result<Option<Upload>, StoreError>;
+}
+
+/// What the sweep looks at. Each costs in proportion to what it finds.
+#[async_trait]
+pub trait ReadGarbage {
+    /// Links without a reference since before `before`, the oldest first.
+    async fn unreferenced_links(
+        &mut self,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<BlobLink>, StoreError>;
+
+    /// Uploads that expired before `now`.
+    async fn expired_uploads(
+        &mut self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Upload>, StoreError>;
+
+    /// Bytes to be removed, by key, after `after`.
+    async fn garbage(
+        &mut self,
+        after: Option<&BlobKey>,
+        limit: usize,
+    ) -> Result<Vec<Garbage>, StoreError>;
+}
+
+/// Access keys.
+#[async_trait]
+pub trait ReadAccessKeys {
+    /// One access key, disabled ones included.
+    async fn access_key(&mut self, id: &str) -> Result<Option<AccessKey>, StoreError>;
+
+    /// The keys of an account, or of every account, by id.
+    async fn access_keys(
+        &mut self,
+        account: Option<&AccountId>,
+    ) -> Result<Vec<AccessKey>, StoreError>;
+}
+
+/// Everything that can be asked.
+pub trait MetadataRead:
+    ReadRepositories + ReadImages + ReadBlobs + ReadGarbage + ReadAccessKeys + Send
+{
+}
+
+impl<T: ReadRepositories + ReadImages + ReadBlobs + ReadGarbage + ReadAccessKeys + Send>
+    MetadataRead for T
+{
+}
