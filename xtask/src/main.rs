@@ -2,8 +2,11 @@
 
 mod ci;
 mod codegen;
+mod install;
 mod layers;
 mod model;
+mod process;
+mod services;
 mod test;
 mod tidy;
 
