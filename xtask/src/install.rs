@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The AWS clients, pinned together so that both speak the same model.
-const PYTHON_PACKAGES: [&str; 3] = ["awscli==1.46.2", "boto3==1.44.2", "botocore==1.44.2"];
+/// The AWS clients, pinned; boto3 speaks the very model that `models/` was made from.
+const PYTHON_PACKAGES: [&str; 3] = ["awscli==1.46.2", "boto3==1.44.5", "botocore==1.44.5"];
 
 /// Where the tests find their tools.
 pub struct Tools {

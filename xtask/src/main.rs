@@ -11,6 +11,7 @@ mod test;
 mod tidy;
 
 use anyhow::{Result, bail};
+use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask <command>
@@ -19,10 +20,20 @@ cargo xtask <command>
   model import [VERSION]  read botocore's model from PyPI into models/ (facts only)
   codegen [--check]       write the generated shapes and docs/operations.md
   layers                  check that crate arrows go one way
-  tidy                    check file and function size and the ambient clock
+  tidy                    check what neither compiler nor clippy can
 ";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let rest = args.get(1..).unwrap_or_default();
     match args.first().map(String::as_str) {

@@ -17,7 +17,7 @@ pub fn run(filters: &[String]) -> Result<()> {
     let mut tally = Tally::default();
     let outcome = prepare_and_run(filters, &mut tally);
     if let Err(error) = &outcome {
-        eprintln!("{error:?}");
+        eprintln!("{error:#}");
         // Whatever went wrong outside of a test counts as one failure.
         tally.failed = tally.failed.max(1);
     }
