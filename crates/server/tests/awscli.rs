@@ -1,0 +1,295 @@
+//! Black box: the stock AWS CLI against the real server, without any other client. Expected
+//! answers come from the BatchDeleteImage page of the ECR API reference and from texts that
+//! clients recorded from ECR.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::images::{Image, digest_of};
+use support::server::{ACCOUNT, Server};
+
+#[test]
+fn documented_example_of_deleting_a_tag() {
+    let server = Server::start();
+    let aws = server.aws();
+    let image = Image::new("xenial", "amd64");
+    aws.create_repository("ubuntu");
+    aws.push("ubuntu", &image, &["xenial"]);
+    assert_eq!(
+        aws.delete_images("ubuntu", &["imageTag=xenial"]),
+        json!({
+            "failures": [],
+            "imageIds": [{"imageDigest": image.digest(), "imageTag": "xenial"}],
+        })
+    );
+    // The last tag took the image with it.
+    assert_eq!(list_images(&server, "ubuntu"), json!([]));
+}
+
+#[test]
+fn documented_example_of_deleting_a_digest() {
+    let server = Server::start();
+    let aws = server.aws();
+    let image = Image::new("xenial", "amd64");
+    aws.create_repository("ubuntu");
+    aws.push("ubuntu", &image, &["xenial", "latest"]);
+    assert_eq!(
+        aws.delete_images("ubuntu", &[&format!("imageDigest={}", image.digest())]),
+        json!({
+            "failures": [],
+            "imageIds": [
+                {"imageDigest": image.digest(), "imageTag": "xenial"},
+                {"imageDigest": image.digest(), "imageTag": "latest"},
+            ],
+        })
+    );
+    assert_eq!(list_images(&server, "ubuntu"), json!([]));
+}
+
+#[test]
+fn one_of_two_tags_leaves_the_image() {
+    let server = Server::start();
+    let aws = server.aws();
+    let image = Image::new("two tags", "amd64");
+    aws.create_repository("app");
+    aws.push("app", &image, &["a", "b"]);
+    let answer = aws.delete_images("app", &["imageTag=a"]);
+    let gone = json!([{"imageDigest": image.digest(), "imageTag": "a"}]);
+    assert_eq!(answer, json!({"failures": [], "imageIds": gone}));
+    let left = aws.ecr(&["describe-images", "--repository-name", "app"]);
+    assert_eq!(left["imageDetails"][0]["imageDigest"], image.digest());
+    assert_eq!(left["imageDetails"][0]["imageTags"], json!(["b"]));
+    assert_eq!(left["imageDetails"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn what_is_not_there_is_a_failure_inside_of_a_success() {
+    let server = Server::start();
+    let aws = server.aws();
+    aws.create_repository("app");
+    let unknown = digest_of(b"never pushed");
+    let ids = [
+        "imageTag=nope",
+        &format!("imageDigest={unknown}"),
+        "imageDigest=sha256:zz",
+    ];
+    let answer = aws.delete_images("app", &ids);
+    let not_found = |id: Value| {
+        json!({
+            "failureCode": "ImageNotFound",
+            "failureReason": "Requested image not found",
+            "imageId": id,
+        })
+    };
+    let bad_digest = json!({
+        "failureCode": "InvalidImageDigest",
+        "failureReason": "Invalid request parameters: image digest should satisfy the regex \
+                          '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'",
+        "imageId": {"imageDigest": "sha256:zz"},
+    });
+    assert_eq!(answer["imageIds"], json!([]));
+    assert_eq!(
+        answer["failures"],
+        json!([
+            not_found(json!({"imageTag": "nope"})),
+            not_found(json!({"imageDigest": unknown})),
+            bad_digest,
+        ])
+    );
+}
+
+#[test]
+fn repository_not_found_exception() {
+    let server = Server::start();
+    let said = server.aws().ecr_refused(&[
+        "batch-delete-image",
+        "--repository-name",
+        "ghost",
+        "--image-ids",
+        "imageTag=xenial",
+    ]);
+    assert_eq!(
+        said,
+        format!(
+            "An error occurred (RepositoryNotFoundException) when calling the BatchDeleteImage \
+             operation: The repository with name 'ghost' does not exist in the registry with id \
+             '{ACCOUNT}'"
+        )
+    );
+}
+
+#[test]
+fn invalid_parameter_exception() {
+    let server = Server::start();
+    let aws = server.aws();
+    let image = Image::new("kept", "amd64");
+    aws.create_repository("app");
+    aws.push("app", &image, &["kept"]);
+    // One more than the page's maximum; the first of them exists.
+    let mut ids = vec!["imageTag=kept".to_owned()];
+    ids.extend((1..=100).map(|n| format!("imageTag=t{n}")));
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let head = [
+        "batch-delete-image",
+        "--repository-name",
+        "app",
+        "--image-ids",
+    ];
+    let said = aws.ecr_refused(&[&head, &ids[..]].concat());
+    assert_eq!(
+        said,
+        "An error occurred (InvalidParameterException) when calling the BatchDeleteImage \
+         operation: Invalid parameter at 'imageIds' failed to satisfy constraint: 'Member must \
+         have length less than or equal to 100'"
+    );
+    let left = json!([{"imageDigest": image.digest(), "imageTag": "kept"}]);
+    assert_eq!(list_images(&server, "app"), left);
+}
+
+#[test]
+fn repositories_are_created_described_and_deleted() {
+    let server = Server::start();
+    let aws = server.aws();
+    let made = aws.create_repository("team/app");
+    assert_eq!(made["repositoryName"], "team/app");
+    assert_eq!(made["registryId"], ACCOUNT);
+    assert_eq!(
+        made["repositoryArn"],
+        format!("arn:aws:ecr:us-east-1:{ACCOUNT}:repository/team/app")
+    );
+    assert_eq!(
+        made["repositoryUri"],
+        format!("{}/team/app", server.address)
+    );
+    assert_eq!(made["imageTagMutability"], "MUTABLE");
+    assert_eq!(
+        made["imageScanningConfiguration"],
+        json!({"scanOnPush": false})
+    );
+    assert_eq!(
+        made["encryptionConfiguration"],
+        json!({"encryptionType": "AES256"})
+    );
+    let again = aws.ecr_refused(&["create-repository", "--repository-name", "team/app"]);
+    assert!(
+        again.contains("(RepositoryAlreadyExistsException)"),
+        "{again}"
+    );
+    let described = aws.ecr(&["describe-repositories", "--repository-names", "team/app"]);
+    assert_eq!(described, json!({"repositories": [made]}));
+    aws.push("team/app", &Image::new("inside", "amd64"), &["v1"]);
+    let refused = aws.ecr_refused(&["delete-repository", "--repository-name", "team/app"]);
+    assert!(
+        refused.contains("(RepositoryNotEmptyException)"),
+        "{refused}"
+    );
+    aws.ecr(&[
+        "delete-repository",
+        "--repository-name",
+        "team/app",
+        "--force",
+    ]);
+    assert_eq!(
+        aws.ecr(&["describe-repositories"]),
+        json!({"repositories": []})
+    );
+}
+
+#[test]
+fn resource_tags() {
+    let server = Server::start();
+    let aws = server.aws();
+    let made = aws.create_repository("app");
+    let arn = made["repositoryArn"].as_str().expect("an ARN");
+    aws.ecr(&[
+        "tag-resource",
+        "--resource-arn",
+        arn,
+        "--tags",
+        "Key=team,Value=blue",
+    ]);
+    let listed = aws.ecr(&["list-tags-for-resource", "--resource-arn", arn]);
+    assert_eq!(listed, json!({"tags": [{"Key": "team", "Value": "blue"}]}));
+    aws.ecr(&[
+        "untag-resource",
+        "--resource-arn",
+        arn,
+        "--tag-keys",
+        "team",
+    ]);
+    let listed = aws.ecr(&["list-tags-for-resource", "--resource-arn", arn]);
+    assert_eq!(listed, json!({"tags": []}));
+}
+
+#[test]
+fn pages_are_walked_to_the_end() {
+    let server = Server::start();
+    let aws = server.aws();
+    let names = ["p/1", "p/2", "p/3"];
+    for name in names {
+        aws.create_repository(name);
+    }
+    let found = |args: &[&str]| -> (Vec<String>, Value) {
+        let answer = aws.ecr(&[&["describe-repositories"], args].concat());
+        let list = answer["repositories"].as_array().expect("a list");
+        let names = list
+            .iter()
+            .map(|one| one["repositoryName"].as_str().expect("a name").to_owned());
+        (names.collect(), answer["NextToken"].clone())
+    };
+    let (all, token) = found(&["--page-size", "1"]);
+    assert_eq!(
+        (all, token),
+        (names.map(str::to_owned).to_vec(), Value::Null)
+    );
+    let (first, token) = found(&["--page-size", "1", "--max-items", "2"]);
+    assert_eq!(first, ["p/1", "p/2"]);
+    let token = token.as_str().expect("more to come").to_owned();
+    let (rest, token) = found(&["--page-size", "1", "--starting-token", &token]);
+    assert_eq!((rest, token), (vec!["p/3".to_owned()], Value::Null));
+
+    let image = Image::new("paged", "amd64");
+    aws.push("p/1", &image, &["a", "b", "c"]);
+    let listed = aws.ecr(&[
+        "list-images",
+        "--repository-name",
+        "p/1",
+        "--page-size",
+        "2",
+    ]);
+    let tags: Vec<&str> = listed["imageIds"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|id| id["imageTag"].as_str())
+        .collect();
+    assert_eq!(tags, ["a", "b", "c"]);
+}
+
+#[test]
+fn the_caller_is_known_and_strangers_are_not() {
+    let server = Server::start();
+    let aws = server.aws();
+    let identity = aws.run(&["sts", "get-caller-identity"]).expect_json();
+    assert_eq!(identity["Account"], ACCOUNT);
+    let password = aws.login_password();
+    assert!(
+        !password.is_empty() && !password.contains([':', ' ']),
+        "{password}"
+    );
+
+    let mut stranger = server.aws();
+    stranger.key.secret_access_key = "not the secret of this key".to_owned();
+    let said = stranger.ecr_refused(&["describe-repositories"]);
+    assert!(said.contains("(InvalidSignatureException)"), "{said}");
+    stranger.key.access_key_id = "AKIAIOSFODNN7EXAMPLE".to_owned();
+    let said = stranger.ecr_refused(&["describe-repositories"]);
+    assert!(said.contains("(UnrecognizedClientException)"), "{said}");
+}
+
+fn list_images(server: &Server, repository: &str) -> Value {
+    let answer = server
+        .aws()
+        .ecr(&["list-images", "--repository-name", repository]);
+    answer["imageIds"].clone()
+}
