@@ -2,6 +2,7 @@
 
 use crate::digest::Digest;
 use crate::ids::Malformed;
+use crate::limits::EXCLUSION_FILTERS_MAX;
 use crate::reference::ImageTag;
 
 /// `imageTagMutability`.
@@ -80,6 +81,23 @@ pub struct TagMutability {
 }
 
 impl TagMutability {
+    /// Pairs a mode with its filters: a mode with exclusions needs 1 to 5, any other takes none
+    /// (ECR user guide, "Image tag mutability").
+    pub fn checked(mode: MutabilityMode, filters: Vec<ExclusionFilter>) -> Result<Self, Malformed> {
+        use MutabilityMode::{ImmutableWithExclusion, MutableWithExclusion};
+        let has_exclusions = matches!(mode, ImmutableWithExclusion | MutableWithExclusion);
+        let allowed = if has_exclusions {
+            1..=EXCLUSION_FILTERS_MAX
+        } else {
+            0..=0
+        };
+        if allowed.contains(&filters.len()) {
+            Ok(Self { mode, filters })
+        } else {
+            Err(Malformed("number of exclusion filters for this mode"))
+        }
+    }
+
     /// Whether `tag`, once set, may be moved to another image.
     pub fn is_mutable(&self, tag: &ImageTag) -> bool {
         let is_excluded = || self.filters.iter().any(|f| f.matches(tag.as_str()));

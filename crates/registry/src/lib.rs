@@ -1,1 +1,112 @@
-//! placeholder
+//! The use cases of the registry. Every face calls these, and only these, to read or change it.
+//!
+//! This crate speaks domain types: it knows no HTTP and no AWS shapes, spawns no task, and takes
+//! time, ids and randomness as values.
+
+pub mod access;
+pub mod context;
+pub mod credentials;
+pub mod delete_images;
+pub mod error;
+pub mod images;
+pub mod keyring;
+pub mod layers;
+pub mod paging;
+pub mod pull;
+pub mod push_manifest;
+pub mod repositories;
+pub mod resource_tags;
+pub mod uploads;
+pub mod work;
+
+mod loading;
+
+use std::sync::Arc;
+
+use roadstead_domain::time::Span;
+use roadstead_store::blobs::BlobStore;
+use roadstead_store::metadata::MetadataStore;
+
+use crate::context::Ids;
+use crate::credentials::KeyCache;
+use crate::keyring::KeyRing;
+use crate::uploads::Sessions;
+
+/// What an operator can set about the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Answer as real ECR does where it departs from the OCI spec.
+    pub is_strict_ecr: bool,
+    /// How long an unreferenced blob is kept after its last reference or touch.
+    pub sweep_grace: Span,
+    /// How long an upload may rest before it is given up.
+    pub upload_expiry: Span,
+    /// How long an authorization token is good for.
+    pub token_lifetime: Span,
+    /// How long a layer download link is good for.
+    pub download_lifetime: Span,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            is_strict_ecr: false,
+            sweep_grace: Span::hours(1),
+            upload_expiry: Span::hours(24),
+            token_lifetime: Span::hours(12),
+            download_lifetime: Span::hours(1),
+        }
+    }
+}
+
+/// The registry: two stores and the rules over them.
+pub struct Registry {
+    metadata: Arc<dyn MetadataStore>,
+    blobs: Arc<dyn BlobStore>,
+    ids: Arc<dyn Ids>,
+    keyring: KeyRing,
+    rules: Rules,
+    sessions: Sessions,
+    key_cache: KeyCache,
+}
+
+impl Registry {
+    /// Puts a registry together.
+    pub fn new(
+        metadata: Arc<dyn MetadataStore>,
+        blobs: Arc<dyn BlobStore>,
+        ids: Arc<dyn Ids>,
+        keyring: KeyRing,
+        rules: Rules,
+    ) -> Self {
+        let (sessions, key_cache) = (Sessions::default(), KeyCache::default());
+        Self {
+            metadata,
+            blobs,
+            ids,
+            keyring,
+            rules,
+            sessions,
+            key_cache,
+        }
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The source of ids.
+    pub fn ids(&self) -> &dyn Ids {
+        &*self.ids
+    }
+
+    /// Whether the metadata store answers: what readiness means.
+    pub async fn check_ready(&self) -> Result<(), error::Error> {
+        self.metadata
+            .read((), |tx, ()| {
+                Box::pin(async move { Ok(tx.deleted_repositories(1).await.map(drop)?) })
+            })
+            .await
+    }
+}

@@ -1,0 +1,93 @@
+//! Who may do what: decided here and nowhere else.
+//!
+//! Until identity policies arrive, a principal may do everything in its own account and nothing in
+//! another. Use cases take [`Authorized`] values, which only this module makes.
+
+use std::ops::Deref;
+
+use roadstead_domain::arn::RepositoryArn;
+use roadstead_domain::ids::{AccountId, Region};
+use roadstead_domain::name::{RepositoryKey, RepositoryKind, RepositoryName};
+use roadstead_store::metadata::RegistryKey;
+
+use crate::context::RequestContext;
+use crate::error::Error;
+
+/// Proof that the request may do what it is about to do with this.
+#[derive(Debug, Clone)]
+pub struct Authorized<T>(T);
+
+impl<T> Deref for Authorized<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> Authorized<T> {
+    /// The thing itself.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+/// Authorises `ecr:<action>` on a private repository of `registry` in the request's region.
+pub fn repository(
+    context: &RequestContext,
+    action: &'static str,
+    registry: &AccountId,
+    name: RepositoryName,
+) -> Result<Authorized<RepositoryKey>, Error> {
+    let region = context.region.clone();
+    let resource = || {
+        let (region, account, name) = (region.clone(), registry.clone(), name.clone());
+        RepositoryArn {
+            region,
+            account,
+            name,
+        }
+        .to_string()
+    };
+    if *registry != context.principal.account {
+        return Err(denied(context, action, resource(), Missing::ResourcePolicy));
+    }
+    Ok(Authorized(RepositoryKey::private(
+        registry.clone(),
+        region,
+        name,
+    )))
+}
+
+/// Authorises `ecr:<action>` on a private registry as a whole.
+pub fn registry(
+    context: &RequestContext,
+    action: &'static str,
+    registry: &AccountId,
+) -> Result<Authorized<RegistryKey>, Error> {
+    if *registry != context.principal.account {
+        return Err(denied(context, action, "*".into(), Missing::ResourcePolicy));
+    }
+    let region: Option<Region> = Some(context.region.clone());
+    Ok(Authorized(RegistryKey {
+        kind: RepositoryKind::Private,
+        account: registry.clone(),
+        region,
+    }))
+}
+
+enum Missing {
+    ResourcePolicy,
+}
+
+/// The sentence of the IAM user guide, "Troubleshoot access denied error messages".
+fn denied(context: &RequestContext, action: &str, resource: String, missing: Missing) -> Error {
+    let policy = match missing {
+        Missing::ResourcePolicy => "resource-based",
+    };
+    let arn = context.principal.arn();
+    Error::AccessDenied(format!(
+        "User: {arn} is not authorized to perform: ecr:{action} on resource: {resource} \
+         because no {policy} policy allows the ecr:{action} action"
+    ))
+}

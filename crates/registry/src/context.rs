@@ -1,0 +1,56 @@
+//! What a request brings along: who asks, where, and when.
+
+use roadstead_domain::ids::{AccountId, Region, uuid_text};
+use roadstead_domain::time::Timestamp;
+
+/// Fresh ids and randomness. The real source lives in the server, a counting one in the testkit.
+pub trait Ids: Send + Sync {
+    /// Fills `bytes` with randomness fit for keys.
+    fn fill(&self, bytes: &mut [u8]);
+
+    /// A number larger than every one given before by this process, near the microseconds of `now`.
+    fn sequence(&self, now: Timestamp) -> i64;
+}
+
+impl dyn Ids + '_ {
+    /// 128 random bits.
+    pub fn bits(&self) -> u128 {
+        let mut bytes = [0; 16];
+        self.fill(&mut bytes);
+        u128::from_le_bytes(bytes)
+    }
+
+    /// A request id in the form of AWS's: a UUID.
+    pub fn request_id(&self) -> String {
+        uuid_text(self.bits())
+    }
+}
+
+/// Who makes a request, once authenticated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// The account whose root it is; finer identities arrive with identity policies.
+    pub account: AccountId,
+    /// The access key that it showed, directly or behind a token; none in `--dev` without login.
+    pub access_key_id: Option<String>,
+}
+
+impl Principal {
+    /// The principal's ARN, as `GetCallerIdentity` and denials print it.
+    pub fn arn(&self) -> String {
+        format!("arn:aws:iam::{}:root", self.account)
+    }
+}
+
+/// One request, as far as the use cases care.
+#[derive(Debug, Clone)]
+pub struct RequestContext {
+    /// Who asks.
+    pub principal: Principal,
+    /// The region that is asked.
+    pub region: Region,
+    /// When, sampled once per request.
+    pub now: Timestamp,
+    /// `x-amzn-RequestId`.
+    pub request_id: String,
+}

@@ -1,0 +1,107 @@
+//! Deleting images: load, ask the planner of `domain::deletion`, apply, in one transaction.
+//!
+//! Every caller that deletes images ends here. Bytes are not touched: the sweep frees them once
+//! nothing refers to them.
+
+use roadstead_domain::deletion::{DeletionPlan, Loaded, LoadedImage, Step, plan_deletion};
+use roadstead_domain::digest::Digest;
+use roadstead_domain::ids::RepositoryId;
+use roadstead_domain::image::{ImageId, ImageSelector};
+use roadstead_domain::name::RepositoryKey;
+use roadstead_domain::time::Timestamp;
+use roadstead_store::metadata::{MetadataRead, MetadataWrite, StoreError};
+
+use crate::Registry;
+use crate::access::Authorized;
+use crate::context::RequestContext;
+use crate::error::Error;
+use crate::loading;
+
+impl Registry {
+    /// Deletes what `ids` name, each entry by itself, in order. The plan says what is gone and
+    /// which entries failed.
+    pub async fn delete_images(
+        &self,
+        context: &RequestContext,
+        key: Authorized<RepositoryKey>,
+        ids: Vec<ImageId>,
+    ) -> Result<DeletionPlan, Error> {
+        let input: (RepositoryKey, Vec<ImageId>, Timestamp) = (key.into_inner(), ids, context.now);
+        self.metadata
+            .write(input, |tx, (key, ids, now)| {
+                Box::pin(async move {
+                    let repository = loading::repository(tx, key).await?.id;
+                    let plan = plan_deletion(load(tx, repository, ids).await?, ids);
+                    apply(tx, repository, &plan, *now).await?;
+                    Ok(plan)
+                })
+            })
+            .await
+    }
+}
+
+/// Loads the named images with their tags and parents.
+async fn load(
+    tx: &mut dyn MetadataWrite,
+    repository: RepositoryId,
+    ids: &[ImageId],
+) -> Result<Loaded, StoreError> {
+    let mut loaded = Loaded::default();
+    for id in ids {
+        let Ok(Some(selector)) = id.selector() else {
+            continue;
+        };
+        if let ImageSelector::ByTag(tag) | ImageSelector::Both(_, tag) = &selector
+            && let Some(digest) = tx.tagged(repository, tag).await?
+        {
+            load_image(tx, repository, &mut loaded, &digest).await?;
+            loaded.tags.insert(tag.clone(), digest);
+        }
+        if let ImageSelector::ByDigest(digest) | ImageSelector::Both(digest, _) = &selector {
+            load_image(tx, repository, &mut loaded, digest).await?;
+        }
+    }
+    Ok(loaded)
+}
+
+async fn load_image<R>(
+    tx: &mut R,
+    repository: RepositoryId,
+    loaded: &mut Loaded,
+    digest: &Digest,
+) -> Result<(), StoreError>
+where
+    R: MetadataRead + ?Sized,
+{
+    if loaded.images.contains_key(digest) || tx.image(repository, digest).await?.is_none() {
+        return Ok(());
+    }
+    let tags = tx.tags_of(repository, digest).await?;
+    let parents = tx
+        .parents_of(repository, digest)
+        .await?
+        .into_iter()
+        .collect();
+    loaded
+        .tags
+        .extend(tags.iter().map(|tag| (tag.clone(), digest.clone())));
+    loaded
+        .images
+        .insert(digest.clone(), LoadedImage { tags, parents });
+    Ok(())
+}
+
+async fn apply(
+    tx: &mut dyn MetadataWrite,
+    repository: RepositoryId,
+    plan: &DeletionPlan,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for step in &plan.steps {
+        match step {
+            Step::Untag(tag) => tx.delete_tag(repository, tag).await?,
+            Step::Delete(digest) => tx.delete_image(repository, digest, now).await?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,366 @@
+//! Reading images by the ECR names: get, describe, list, referrers (ecr.md 6.1 to 6.4).
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use roadstead_domain::deletion::{Loaded, LoadedImage, resolve};
+use roadstead_domain::digest::Digest;
+use roadstead_domain::ids::RepositoryId;
+use roadstead_domain::image::{
+    Image, ImageFailure, ImageFailureCode, ImageId, ImageSelector, ImageStatus,
+};
+use roadstead_domain::limits::{
+    PAGE_DEFAULT, PAGE_MAX, REFERRERS_PAGE_DEFAULT, REFERRERS_PAGE_MAX,
+};
+use roadstead_domain::manifest::Manifest;
+use roadstead_domain::media_type::MediaType;
+use roadstead_domain::name::RepositoryKey;
+use roadstead_domain::reference::ImageTag;
+use roadstead_domain::time::Timestamp;
+use roadstead_store::metadata::{ImageCursor, ImageEntry, ImageFilter, MetadataRead, StoreError};
+
+use crate::Registry;
+use crate::access::Authorized;
+use crate::error::{Error, Place};
+use crate::loading;
+use crate::paging::{Page, PageRequest};
+
+/// One image of BatchGetImage.
+#[derive(Debug, Clone)]
+pub struct GotImage {
+    /// Its digest.
+    pub digest: Digest,
+    /// The tag, if it was asked for by tag.
+    pub tag: Option<ImageTag>,
+    /// The exact manifest bytes.
+    pub manifest: Bytes,
+    /// The media type.
+    pub media_type: MediaType,
+}
+
+/// One image with its tags in the order of attachment.
+#[derive(Debug, Clone)]
+pub struct ImageWithTags {
+    /// The image.
+    pub image: Image,
+    /// Its tags.
+    pub tags: Vec<ImageTag>,
+}
+
+/// One referrer with what its manifest says of it.
+#[derive(Debug, Clone)]
+pub struct Referrer {
+    /// The image.
+    pub image: Image,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Registry {
+    /// The manifests that `ids` name; each entry fails by itself. Types not in `accepted` (if any
+    /// are given) count as not found.
+    pub async fn get_images(
+        &self,
+        key: Authorized<RepositoryKey>,
+        ids: Vec<ImageId>,
+        accepted: Vec<String>,
+    ) -> Result<(Vec<GotImage>, Vec<ImageFailure>), Error> {
+        self.metadata
+            .read(
+                (key.into_inner(), ids, accepted),
+                |tx, (key, ids, accepted)| {
+                    Box::pin(async move {
+                        let repository = loading::repository(tx, key).await?.id;
+                        let (mut images, mut failures) = (Vec::new(), Vec::new());
+                        for id in ids {
+                            match get_image(tx, repository, id, accepted).await? {
+                                Ok(image) => images.push(image),
+                                Err(failure) => failures.push(failure),
+                            }
+                        }
+                        Ok((images, failures))
+                    })
+                },
+            )
+            .await
+    }
+
+    /// The images that `ids` name, each once, in the order of the request; one that is missing
+    /// fails the whole call.
+    pub async fn describe_images(
+        &self,
+        key: Authorized<RepositoryKey>,
+        ids: Vec<ImageId>,
+    ) -> Result<Vec<ImageWithTags>, Error> {
+        self.metadata
+            .read((key.into_inner(), ids), |tx, (key, ids)| {
+                Box::pin(async move {
+                    let repository = loading::repository(tx, key).await?.id;
+                    let mut described: Vec<ImageWithTags> = Vec::new();
+                    for id in ids {
+                        let digest = find(tx, repository, id)
+                            .await?
+                            .map_err(|failure| refuse(failure, key))?;
+                        if described.iter().any(|other| other.image.digest == digest) {
+                            continue;
+                        }
+                        if let Some(image) = tx.image(repository, &digest).await? {
+                            let tags = tx.tags_of(repository, &digest).await?;
+                            described.push(ImageWithTags { image, tags });
+                        }
+                    }
+                    Ok(described)
+                })
+            })
+            .await
+    }
+
+    /// All images, newest push first, in pages.
+    pub async fn list_images(
+        &self,
+        key: Authorized<RepositoryKey>,
+        filter: ImageFilter,
+        request: &PageRequest,
+    ) -> Result<Page<ImageWithTags>, Error> {
+        let scope = format!("images {:?} {filter:?}", *key);
+        let limit = request.limit.unwrap_or(PAGE_DEFAULT).min(PAGE_MAX);
+        let after = match &request.token {
+            None => None,
+            Some(token) => match self.open_cursor(&scope, token)?.as_slice() {
+                [at, digest] => image_cursor(at, digest),
+                _ => None,
+            },
+        };
+        let entries = self
+            .metadata
+            .read(
+                (key.into_inner(), filter, after, limit + 1),
+                |tx, (key, filter, after, limit)| {
+                    Box::pin(async move {
+                        let repository = loading::repository(tx, key).await?.id;
+                        let mut entries = Vec::new();
+                        for image in tx
+                            .images(repository, *filter, after.as_ref(), *limit)
+                            .await?
+                        {
+                            let tags = tx.tags_of(repository, &image.digest).await?;
+                            entries.push(ImageWithTags { image, tags });
+                        }
+                        Ok::<_, Error>(entries)
+                    })
+                },
+            )
+            .await?;
+        let cursor = |last: &ImageWithTags| {
+            vec![
+                last.image.pushed_at.0.to_string(),
+                last.image.digest.to_string(),
+            ]
+        };
+        Ok(self.page(&scope, limit, entries, cursor))
+    }
+
+    /// All (digest, tag) pairs, in pages.
+    pub async fn list_image_entries(
+        &self,
+        key: Authorized<RepositoryKey>,
+        filter: ImageFilter,
+        request: &PageRequest,
+    ) -> Result<Page<ImageEntry>, Error> {
+        let scope = format!("entries {:?} {filter:?}", *key);
+        let limit = request.limit.unwrap_or(PAGE_DEFAULT).min(PAGE_MAX);
+        let after = match &request.token {
+            None => None,
+            Some(token) => image_entry(&self.open_cursor(&scope, token)?),
+        };
+        let entries = self
+            .metadata
+            .read(
+                (key.into_inner(), filter, after, limit + 1),
+                |tx, (key, filter, after, limit)| {
+                    Box::pin(async move {
+                        let repository = loading::repository(tx, key).await?.id;
+                        Ok::<_, Error>(
+                            tx.image_entries(repository, *filter, after.as_ref(), *limit)
+                                .await?,
+                        )
+                    })
+                },
+            )
+            .await?;
+        let cursor = |last: &ImageEntry| {
+            let tag = last.tag.as_ref().map(ToString::to_string);
+            std::iter::once(last.digest.to_string())
+                .chain(tag)
+                .collect()
+        };
+        Ok(self.page(&scope, limit, entries, cursor))
+    }
+
+    /// The active referrers of a manifest, which need not exist, in pages.
+    pub async fn list_referrers(
+        &self,
+        key: Authorized<RepositoryKey>,
+        subject: Digest,
+        artifact_types: Vec<String>,
+        request: &PageRequest,
+    ) -> Result<Page<Referrer>, Error> {
+        let scope = format!("referrers {:?} {subject} {artifact_types:?}", *key);
+        let limit = request
+            .limit
+            .unwrap_or(REFERRERS_PAGE_DEFAULT)
+            .min(REFERRERS_PAGE_MAX);
+        let after = match &request.token {
+            None => None,
+            Some(token) => self
+                .open_cursor(&scope, token)?
+                .first()
+                .and_then(|text| Digest::parse(text).ok()),
+        };
+        let referrers = self
+            .referrers_after(key, subject, artifact_types, after, limit + 1)
+            .await?;
+        Ok(self.page(&scope, limit, referrers, |last| {
+            vec![last.image.digest.to_string()]
+        }))
+    }
+
+    /// Active referrers whose digests come after `after`, by digest.
+    pub async fn referrers_after(
+        &self,
+        key: Authorized<RepositoryKey>,
+        subject: Digest,
+        artifact_types: Vec<String>,
+        after: Option<Digest>,
+        limit: usize,
+    ) -> Result<Vec<Referrer>, Error> {
+        let input = (key.into_inner(), subject, artifact_types, after, limit);
+        self.metadata
+            .read(input, |tx, (key, subject, types, after, limit)| {
+                Box::pin(async move {
+                    let repository = loading::repository(tx, key).await?.id;
+                    let mut referrers = Vec::new();
+                    for image in tx
+                        .referrers(repository, subject, types, after.as_ref(), *limit)
+                        .await?
+                    {
+                        let bytes = tx
+                            .manifest(repository, &image.digest)
+                            .await?
+                            .unwrap_or_default();
+                        let parsed = Manifest::parse(&bytes, Some(&image.media_type));
+                        let annotations = parsed
+                            .map(|manifest| manifest.annotations)
+                            .unwrap_or_default();
+                        referrers.push(Referrer { image, annotations });
+                    }
+                    Ok(referrers)
+                })
+            })
+            .await
+    }
+}
+
+/// Finds the image that one entry names.
+async fn find(
+    tx: &mut dyn MetadataRead,
+    repository: RepositoryId,
+    id: &ImageId,
+) -> Result<Result<Digest, ImageFailure>, StoreError> {
+    let mut loaded = Loaded::default();
+    if let Ok(Some(selector)) = id.selector() {
+        let mut named = Vec::new();
+        if let ImageSelector::ByTag(tag) | ImageSelector::Both(_, tag) = &selector
+            && let Some(digest) = tx.tagged(repository, tag).await?
+        {
+            loaded.tags.insert(tag.clone(), digest.clone());
+            named.push(digest);
+        }
+        if let ImageSelector::ByDigest(digest) | ImageSelector::Both(digest, _) = selector {
+            named.push(digest);
+        }
+        for digest in named {
+            if tx.image(repository, &digest).await?.is_some() {
+                loaded.images.insert(digest, LoadedImage::default());
+            }
+        }
+    }
+    Ok(match resolve(&loaded, id) {
+        Ok(ImageSelector::ByDigest(digest) | ImageSelector::Both(digest, _)) => Ok(digest),
+        Ok(ImageSelector::ByTag(_)) => Err(id.not_found()),
+        Err(failure) => Err(failure),
+    })
+}
+
+async fn get_image(
+    tx: &mut dyn MetadataRead,
+    repository: RepositoryId,
+    id: &ImageId,
+    accepted: &[String],
+) -> Result<Result<GotImage, ImageFailure>, StoreError> {
+    let digest = match find(tx, repository, id).await? {
+        Ok(digest) => digest,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let (image, bytes) = (
+        tx.image(repository, &digest).await?,
+        tx.manifest(repository, &digest).await?,
+    );
+    let (Some(image), Some(manifest)) = (image, bytes) else {
+        return Ok(Err(id.not_found()));
+    };
+    if image.status != ImageStatus::Active {
+        let reason = "Requested image is archived".into();
+        return Ok(Err(ImageFailure {
+            id: id.clone(),
+            code: ImageFailureCode::ImageInaccessible,
+            reason,
+        }));
+    }
+    if !accepted.is_empty()
+        && !accepted
+            .iter()
+            .any(|accepted| accepted == image.media_type.as_str())
+    {
+        return Ok(Err(id.not_found()));
+    }
+    let tag = id.tag.as_deref().and_then(|tag| ImageTag::parse(tag).ok());
+    Ok(Ok(GotImage {
+        digest,
+        tag,
+        manifest,
+        media_type: image.media_type,
+    }))
+}
+
+/// A bad entry of a call that does not answer entries one by one (ecr.md 2.2, 6.2).
+fn refuse(failure: ImageFailure, key: &RepositoryKey) -> Error {
+    match failure.code {
+        ImageFailureCode::MissingDigestAndTag
+        | ImageFailureCode::InvalidImageDigest
+        | ImageFailureCode::InvalidImageTag => Error::invalid("imageIds", failure.reason),
+        ImageFailureCode::ImageTagDoesNotMatchDigest
+        | ImageFailureCode::ImageNotFound
+        | ImageFailureCode::ImageReferencedByManifestList
+        | ImageFailureCode::ImageInaccessible => Error::ImageNotFound {
+            id: failure.id,
+            place: Place::from(key),
+        },
+    }
+}
+
+fn image_cursor(at: &str, digest: &str) -> Option<ImageCursor> {
+    Some(ImageCursor {
+        pushed_at: Timestamp(at.parse().ok()?),
+        digest: Digest::parse(digest).ok()?,
+    })
+}
+
+fn image_entry(cursor: &[String]) -> Option<ImageEntry> {
+    let (digest, tag) = cursor.split_first()?;
+    let tag = tag.first().and_then(|tag| ImageTag::parse(tag).ok());
+    Some(ImageEntry {
+        digest: Digest::parse(digest).ok()?,
+        tag,
+    })
+}

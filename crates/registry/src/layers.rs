@@ -1,0 +1,198 @@
+//! Layer availability and download links of the ECR API (ecr.md 6.5).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use roadstead_domain::digest::Digest;
+use roadstead_domain::name::RepositoryKey;
+use roadstead_domain::time::Timestamp;
+use roadstead_store::metadata::{BlobLink, MetadataWrite, StoreError};
+
+use crate::Registry;
+use crate::access::Authorized;
+use crate::context::RequestContext;
+use crate::error::{Error, Place};
+use crate::keyring::Purpose;
+use crate::loading;
+
+/// What is known of one digest that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Availability {
+    /// The repository holds it.
+    Available(BlobLink),
+    /// A digest that the repository does not hold.
+    Unavailable(String),
+    /// An empty text.
+    Missing,
+    /// Not a digest.
+    Invalid(String),
+}
+
+/// The content of a download link, opened.
+#[derive(Debug, Clone)]
+pub struct Download {
+    /// The repository that it was made for.
+    pub key: RepositoryKey,
+    /// The link to the blob.
+    pub link: BlobLink,
+}
+
+/// A download link does not open, is over, or its blob is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkRefused;
+
+impl Registry {
+    /// Which of the digests the repository holds. Being told "available" renews the grace of an
+    /// unreferenced blob (F02).
+    pub async fn layer_availability(
+        &self,
+        context: &RequestContext,
+        key: Authorized<RepositoryKey>,
+        digests: Vec<String>,
+    ) -> Result<Vec<Availability>, Error> {
+        let input: (RepositoryKey, Vec<String>, Timestamp) =
+            (key.into_inner(), digests, context.now);
+        let found = self
+            .metadata
+            .read(input.clone(), |tx, (key, digests, _)| {
+                Box::pin(async move {
+                    let repository = loading::repository(tx, key).await?.id;
+                    let mut found = Vec::with_capacity(digests.len());
+                    for digest in digests {
+                        found.push(match Digest::parse(digest) {
+                            _ if digest.is_empty() => Availability::Missing,
+                            Err(_) => Availability::Invalid(digest.clone()),
+                            Ok(parsed) => match tx.blob_link(repository, &parsed).await? {
+                                Some(link) => Availability::Available(link),
+                                None => Availability::Unavailable(digest.clone()),
+                            },
+                        });
+                    }
+                    Ok::<_, Error>(found)
+                })
+            })
+            .await?;
+        let is_unreferenced = |one: &Availability| matches!(one, Availability::Available(link) if link.unreferenced_since.is_some());
+        if !found.iter().any(is_unreferenced) {
+            return Ok(found);
+        }
+        self.metadata
+            .write((found, context.now), |tx, (found, now)| {
+                Box::pin(async move { Ok(touch_all(tx, found, *now).await?) })
+            })
+            .await
+    }
+
+    /// The text of a link to a layer that some image of the repository refers to.
+    pub async fn download_link(
+        &self,
+        context: &RequestContext,
+        key: Authorized<RepositoryKey>,
+        digest: String,
+    ) -> Result<(Digest, String), Error> {
+        let key = key.into_inner();
+        let place = Place::from(&key);
+        let not_found = |digest: &str| Error::LayerNotFound {
+            digest: digest.into(),
+            place: place.clone(),
+        };
+        let parsed = Digest::parse(&digest);
+        let link = self
+            .metadata
+            .read((key.clone(), parsed.clone().ok()), |tx, (key, digest)| {
+                Box::pin(async move {
+                    let repository = loading::repository(tx, key).await?.id;
+                    match digest {
+                        Some(digest) => Ok::<_, Error>(tx.blob_link(repository, digest).await?),
+                        None => Ok(None),
+                    }
+                })
+            })
+            .await?;
+        let link = link.ok_or_else(|| not_found(&digest))?;
+        if link.unreferenced_since.is_some() {
+            return Err(Error::LayerInaccessible {
+                digest: link.digest,
+                place,
+            });
+        }
+        let until = (context.now + self.rules.download_lifetime).0;
+        let region = key.region.as_ref().map(ToString::to_string);
+        let plain = serde_json::json!([
+            key.account.as_str(),
+            region,
+            key.name.as_str(),
+            link.digest.as_str(),
+            until
+        ]);
+        let mut nonce = [0; 12];
+        self.ids.fill(&mut nonce);
+        let sealed = self
+            .keyring
+            .seal(Purpose::Download, nonce, plain.to_string().as_bytes());
+        Ok((link.digest, URL_SAFE_NO_PAD.encode(sealed)))
+    }
+
+    /// Opens a download link. Whatever is wrong with it, the answer is the same.
+    pub async fn open_download(&self, text: &str, now: Timestamp) -> Result<Download, LinkRefused> {
+        let sealed = URL_SAFE_NO_PAD.decode(text).map_err(|_| LinkRefused)?;
+        let plain = self
+            .keyring
+            .open(Purpose::Download, &sealed)
+            .map_err(|_| LinkRefused)?;
+        let (key, digest, until) = parse_download(&plain).ok_or(LinkRefused)?;
+        if now > until {
+            return Err(LinkRefused);
+        }
+        let link = self
+            .metadata
+            .read((key.clone(), digest), |tx, (key, digest)| {
+                Box::pin(async move {
+                    let repository = loading::repository(tx, key).await?.id;
+                    Ok::<_, Error>(tx.blob_link(repository, digest).await?)
+                })
+            })
+            .await;
+        let link = link
+            .ok()
+            .flatten()
+            .filter(|link| link.unreferenced_since.is_none());
+        Ok(Download {
+            key,
+            link: link.ok_or(LinkRefused)?,
+        })
+    }
+}
+
+fn parse_download(plain: &[u8]) -> Option<(RepositoryKey, Digest, Timestamp)> {
+    use roadstead_domain::ids::{AccountId, Region};
+    use roadstead_domain::name::RepositoryName;
+    let (account, region, name, digest, until): (String, String, String, String, i64) =
+        serde_json::from_slice(plain).ok()?;
+    let (account, region) = (
+        AccountId::parse(&account).ok()?,
+        Region::parse(&region).ok()?,
+    );
+    let key = RepositoryKey::private(account, region, RepositoryName::parse(&name).ok()?);
+    Some((key, Digest::parse(&digest).ok()?, Timestamp(until)))
+}
+
+async fn touch_all(
+    tx: &mut dyn MetadataWrite,
+    found: &[Availability],
+    now: Timestamp,
+) -> Result<Vec<Availability>, StoreError> {
+    let mut touched = Vec::with_capacity(found.len());
+    for one in found {
+        touched.push(match one {
+            Availability::Available(link) => {
+                tx.touch_link(link.repository, &link.digest, now).await?;
+                match tx.blob_link(link.repository, &link.digest).await? {
+                    Some(link) => Availability::Available(link),
+                    None => Availability::Unavailable(link.digest.to_string()),
+                }
+            }
+            other => other.clone(),
+        });
+    }
+    Ok(touched)
+}

@@ -1,0 +1,161 @@
+//! Reading manifests and blobs by the OCI names: the hot path of pulls.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use roadstead_domain::digest::Digest;
+use roadstead_domain::image::{Image, ImageId, ImageStatus};
+use roadstead_domain::name::RepositoryKey;
+use roadstead_domain::reference::{ImageTag, Reference};
+use roadstead_store::blobs::{BlobBody, BlobError};
+use roadstead_store::metadata::{BlobLink, MetadataRead};
+
+use crate::Registry;
+use crate::access::Authorized;
+use crate::context::RequestContext;
+use crate::error::{Error, Place};
+use crate::loading;
+
+/// A manifest as it is pulled.
+#[derive(Debug, Clone)]
+pub struct PulledManifest {
+    /// The image.
+    pub image: Image,
+    /// The exact bytes; empty if only the head was asked for.
+    pub bytes: Bytes,
+}
+
+impl Registry {
+    /// The manifest that `reference` names, with its bytes if `with_bytes`. Archived images cannot
+    /// be pulled.
+    pub async fn manifest(
+        &self,
+        key: Authorized<RepositoryKey>,
+        reference: Reference,
+        with_bytes: bool,
+    ) -> Result<PulledManifest, Error> {
+        let input = (key.into_inner(), reference, with_bytes);
+        self.metadata
+            .read(input, |tx, (key, reference, with_bytes)| {
+                Box::pin(async move { pull(tx, key, reference, *with_bytes).await })
+            })
+            .await
+    }
+
+    /// Tags of a repository in lexical order, after `after`.
+    pub async fn tags(
+        &self,
+        key: Authorized<RepositoryKey>,
+        after: Option<ImageTag>,
+        limit: usize,
+    ) -> Result<Vec<ImageTag>, Error> {
+        self.metadata
+            .read(
+                (key.into_inner(), after, limit),
+                |tx, (key, after, limit)| {
+                    Box::pin(async move {
+                        let repository = loading::repository(tx, key).await?;
+                        Ok(tx.tags(repository.id, after.as_ref(), *limit).await?)
+                    })
+                },
+            )
+            .await
+    }
+
+    /// The link to a blob. Looking at an unreferenced one renews its grace (F02): a client that is
+    /// told "it exists" will not send it again.
+    pub async fn blob(
+        &self,
+        context: &RequestContext,
+        key: Authorized<RepositoryKey>,
+        digest: Digest,
+    ) -> Result<BlobLink, Error> {
+        let key = key.into_inner();
+        let link = self
+            .metadata
+            .read((key.clone(), digest.clone()), |tx, (key, digest)| {
+                Box::pin(async move {
+                    let repository = loading::repository(tx, key).await?;
+                    Ok::<_, Error>(tx.blob_link(repository.id, digest).await?)
+                })
+            })
+            .await?;
+        let not_found = || Error::LayerNotFound {
+            digest: digest.to_string(),
+            place: Place::from(&key),
+        };
+        let link = link.ok_or_else(not_found)?;
+        if link.unreferenced_since.is_none() {
+            return Ok(link);
+        }
+        let touched = self
+            .metadata
+            .write(
+                (link.repository, digest.clone(), context.now),
+                |tx, (repository, digest, now)| {
+                    Box::pin(async move {
+                        tx.touch_link(*repository, digest, *now).await?;
+                        Ok::<_, Error>(tx.blob_link(*repository, digest).await?)
+                    })
+                },
+            )
+            .await?;
+        touched.ok_or_else(not_found)
+    }
+
+    /// Opens a part of a blob's bytes. Bytes that a sweep removed since the link was read are
+    /// answered as not found, before any byte is sent (F48).
+    pub async fn read_blob(
+        &self,
+        key: &RepositoryKey,
+        link: &BlobLink,
+        range: Range<u64>,
+    ) -> Result<BlobBody, Error> {
+        self.blobs
+            .read(&link.key, range)
+            .await
+            .map_err(|error| match error {
+                BlobError::NotFound(_) => Error::LayerNotFound {
+                    digest: link.digest.to_string(),
+                    place: Place::from(key),
+                },
+                other => Error::from(other),
+            })
+    }
+}
+
+async fn pull(
+    tx: &mut dyn MetadataRead,
+    key: &RepositoryKey,
+    reference: &Reference,
+    with_bytes: bool,
+) -> Result<PulledManifest, Error> {
+    let repository = loading::repository(tx, key).await?.id;
+    let not_found = || {
+        let id = match reference {
+            Reference::Tag(tag) => ImageId::by_tag(tag),
+            Reference::Digest(digest) => ImageId::by_digest(digest),
+        };
+        Error::ImageNotFound {
+            id,
+            place: Place::from(key),
+        }
+    };
+    let digest = match reference {
+        Reference::Digest(digest) => Some(digest.clone()),
+        Reference::Tag(tag) => tx.tagged(repository, tag).await?,
+    };
+    let digest = digest.ok_or_else(not_found)?;
+    let image = tx.image(repository, &digest).await?.ok_or_else(not_found)?;
+    if image.status != ImageStatus::Active {
+        return Err(Error::ImageArchived);
+    }
+    let bytes = match with_bytes {
+        true => tx
+            .manifest(repository, &digest)
+            .await?
+            .ok_or_else(not_found)?,
+        false => Bytes::new(),
+    };
+    Ok(PulledManifest { image, bytes })
+}

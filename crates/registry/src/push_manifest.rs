@@ -1,0 +1,251 @@
+//! Storing a manifest: PutImage and `PUT /v2/<name>/manifests/<reference>` (ecr.md section 5).
+//!
+//! Everything that can be decided from the bytes is decided before the transaction; what depends
+//! on the repository is decided inside it, so that no other writer comes between check and change.
+
+use bytes::Bytes;
+use roadstead_domain::digest::{Algorithm, Digest};
+use roadstead_domain::ids::RepositoryId;
+use roadstead_domain::image::{Image, ImageStatus};
+use roadstead_domain::limits::{MANIFEST_BYTES_MAX, TAGS_PER_IMAGE_MAX};
+use roadstead_domain::manifest::{Contents, Manifest, ManifestRefusal};
+use roadstead_domain::media_type::MediaType;
+use roadstead_domain::name::RepositoryKey;
+use roadstead_domain::reference::ImageTag;
+use roadstead_domain::tagging::{PushState, TagPlan};
+use roadstead_domain::time::Timestamp;
+use roadstead_store::metadata::{BlobEdge, MetadataWrite, NewImage};
+
+use crate::Registry;
+use crate::access::Authorized;
+use crate::context::RequestContext;
+use crate::error::{Error, Place};
+use crate::loading;
+
+/// A manifest to be stored.
+#[derive(Debug, Clone)]
+pub struct Push {
+    /// The exact bytes.
+    pub bytes: Bytes,
+    /// The media type that the request named, if any.
+    pub media_type: Option<MediaType>,
+    /// The tag to attach, if any.
+    pub tag: Option<ImageTag>,
+    /// The digest that the bytes must have, if any was given.
+    pub digest: Option<Digest>,
+}
+
+/// A stored manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: MediaType,
+    /// The manifest that it refers to.
+    pub subject: Option<Digest>,
+    /// Whether image and tag were there already, so that nothing changed.
+    pub was_there: bool,
+}
+
+/// What the transaction works on.
+struct Prepared {
+    key: RepositoryKey,
+    bytes: Bytes,
+    manifest: Manifest,
+    digest: Digest,
+    tag: Option<ImageTag>,
+    now: Timestamp,
+    seq: i64,
+}
+
+impl Registry {
+    /// Stores a manifest and attaches its tag.
+    pub async fn push_manifest(
+        &self,
+        context: &RequestContext,
+        key: Authorized<RepositoryKey>,
+        push: Push,
+    ) -> Result<Pushed, Error> {
+        let key = key.into_inner();
+        let (manifest, digest) = match check_bytes(&push) {
+            Ok(checked) => checked,
+            // A repository that is missing is reported before a manifest that is wrong.
+            Err(error) => return Err(self.repository(&key).await.err().unwrap_or(error)),
+        };
+        let (now, seq) = (context.now, self.ids.sequence(context.now));
+        let prepared = Prepared {
+            key,
+            bytes: push.bytes,
+            manifest,
+            digest,
+            tag: push.tag,
+            now,
+            seq,
+        };
+        self.metadata
+            .write(prepared, |tx, push| Box::pin(store(tx, push)))
+            .await
+    }
+}
+
+fn check_bytes(push: &Push) -> Result<(Manifest, Digest), Error> {
+    if push.bytes.len() > MANIFEST_BYTES_MAX {
+        return Err(Error::ManifestTooLong);
+    }
+    let parsed = Manifest::parse(&push.bytes, push.media_type.as_ref());
+    let is_readable = matches!(parsed, Ok(_) | Err(ManifestRefusal::TooManyLayers));
+    let algorithm = push
+        .digest
+        .as_ref()
+        .map_or(Algorithm::Sha256, Digest::algorithm);
+    let computed = Digest::of(algorithm, &push.bytes);
+    match &push.digest {
+        Some(given) if is_readable && *given != computed => Err(Error::ImageDigestDoesNotMatch {
+            given: given.to_string(),
+            computed,
+        }),
+        _ => Ok((parsed.map_err(Error::InvalidManifest)?, computed)),
+    }
+}
+
+async fn store(tx: &mut dyn MetadataWrite, push: &Prepared) -> Result<Pushed, Error> {
+    let repository = loading::repository(tx, &push.key).await?;
+    let present = tx.image(repository.id, &push.digest).await?;
+    let tag_points_to = match &push.tag {
+        Some(tag) => tx.tagged(repository.id, tag).await?,
+        None => None,
+    };
+    let state = PushState {
+        is_image_present: present.is_some(),
+        tag_points_to,
+    };
+    if present.is_none() {
+        check_references(tx, repository.id, push).await?;
+    }
+    let plan = repository
+        .tag_mutability
+        .plan_push(&push.digest, push.tag.as_ref(), &state);
+    if let (TagPlan::TagIsImmutable | TagPlan::SameUnderImmutable, Some(tag)) = (plan, &push.tag) {
+        return Err(Error::ImageTagAlreadyExists {
+            tag: tag.clone(),
+            place: Place::from(&push.key),
+        });
+    }
+    match present {
+        None => insert(tx, repository.id, push).await?,
+        Some(image) if image.status != ImageStatus::Active => {
+            tx.set_image_status(repository.id, &push.digest, ImageStatus::Active, push.now)
+                .await?;
+        }
+        Some(_) => {}
+    }
+    if let (TagPlan::Attach | TagPlan::Move, Some(tag)) = (plan, &push.tag) {
+        if tx.tags_of(repository.id, &push.digest).await?.len() >= TAGS_PER_IMAGE_MAX {
+            return Err(Error::LimitExceeded("tags per image"));
+        }
+        tx.put_tag(repository.id, tag, &push.digest, push.now, push.seq)
+            .await?;
+    }
+    Ok(Pushed {
+        digest: push.digest.clone(),
+        media_type: push.manifest.media_type.clone(),
+        subject: push
+            .manifest
+            .subject
+            .as_ref()
+            .map(|subject| subject.digest.clone()),
+        was_there: plan == TagPlan::AlreadyThere,
+    })
+}
+
+/// Every blob and child must be in this repository; the subject need not (OCI distribution-spec,
+/// "Pushing Manifests with Subject").
+async fn check_references(
+    tx: &mut dyn MetadataWrite,
+    repository: RepositoryId,
+    push: &Prepared,
+) -> Result<(), Error> {
+    let place = Place::from(&push.key);
+    let mut missing = Vec::new();
+    for blob in push.manifest.required_blobs() {
+        match tx.blob_link(repository, &blob.digest).await? {
+            None => missing.push(blob.digest.clone()),
+            Some(link) if link.size_bytes != blob.size_bytes => {
+                let (declared, actual) = (blob.size_bytes, link.size_bytes);
+                return Err(Error::SizeMismatch {
+                    digest: blob.digest.clone(),
+                    declared,
+                    actual,
+                });
+            }
+            Some(_) => {}
+        }
+    }
+    if !missing.is_empty() {
+        return Err(Error::LayersNotFound {
+            digests: missing,
+            place,
+        });
+    }
+    for child in push.manifest.children() {
+        if tx.image(repository, &child.digest).await?.is_none() {
+            missing.push(child.digest.clone());
+        }
+    }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::ReferencedImagesNotFound {
+            digests: missing,
+            place,
+        })
+    }
+}
+
+async fn insert(
+    tx: &mut dyn MetadataWrite,
+    repository: RepositoryId,
+    push: &Prepared,
+) -> Result<(), Error> {
+    let manifest = &push.manifest;
+    let mut size_bytes = manifest.image_size_bytes();
+    if let Contents::Index { .. } = manifest.contents {
+        for child in manifest.children() {
+            let child = tx.image(repository, &child.digest).await?;
+            size_bytes = size_bytes.max(child.map_or(0, |image| image.size_bytes));
+        }
+    }
+    let edge = |blob: &roadstead_domain::manifest::Descriptor| BlobEdge {
+        digest: blob.digest.clone(),
+        media_type: blob.media_type.clone(),
+    };
+    let new = NewImage {
+        image: Image {
+            digest: push.digest.clone(),
+            media_type: manifest.media_type.clone(),
+            size_bytes,
+            manifest_size_bytes: push.bytes.len() as u64,
+            artifact_type: manifest.artifact_type().map(str::to_owned),
+            subject: manifest
+                .subject
+                .as_ref()
+                .map(|subject| subject.digest.clone()),
+            pushed_at: push.now,
+            push_seq: push.seq,
+            status: ImageStatus::Active,
+            last_pulled_at: None,
+            archived_at: None,
+            activated_at: None,
+        },
+        manifest: push.bytes.clone(),
+        blobs: manifest.required_blobs().into_iter().map(edge).collect(),
+        children: manifest
+            .children()
+            .into_iter()
+            .map(|child| child.digest.clone())
+            .collect(),
+    };
+    tx.insert_image(repository, &new).await?;
+    Ok(())
+}
