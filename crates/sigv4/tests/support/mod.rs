@@ -2,6 +2,8 @@
 //! Kept naive on purpose; must not reuse the crate's own parsing.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod ecr;
+
 use roadstead_sigv4::{Error, Policy, Presented, Request, parse, signing_key};
 use sha2::{Digest, Sha256};
 
