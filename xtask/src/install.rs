@@ -126,14 +126,14 @@ fn install(root: Root, missing: &[&Need]) -> Result<()> {
 }
 
 /// `RUNLEVEL=1` keeps package scripts from starting the services system-wide where it can.
+/// `env` passes both settings through a `sudo` that clears the environment.
 fn apt(root: Root, words: &[&str]) -> Result<()> {
-    let mut command = root.command("apt-get").context("root is needed")?;
+    let mut command = root.command("env").context("root is needed")?;
     command
+        .args(["DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get"])
         .args(["-qq", "-o", "Acquire::Retries=3"])
         .args(["-o", "DPkg::Lock::Timeout=300"])
-        .args(words)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .env("RUNLEVEL", "1");
+        .args(words);
     output(&mut command).map(drop)
 }
 

@@ -37,8 +37,7 @@ impl Root {
             Self::Already => Some(Command::new(program)),
             Self::Sudo => {
                 let mut command = Command::new("sudo");
-                command.args(["-n", "--preserve-env=DEBIAN_FRONTEND,RUNLEVEL", "--"]);
-                command.arg(program);
+                command.args(["-n", "--"]).arg(program);
                 Some(command)
             }
             Self::Unavailable => None,
