@@ -54,8 +54,13 @@ fn cases(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The text between the braces of each `macro_rules!` definition.
+/// The text between the braces of each `macro_rules!` definition, without comments: a case that
+/// is commented out is not run.
 fn macro_bodies(text: &str) -> String {
+    let text: String = text
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default().to_owned() + "\n")
+        .collect();
     let mut bodies = String::new();
     for part in text.split("macro_rules!").skip(1) {
         let mut depth = 0_usize;
@@ -129,6 +134,20 @@ mod tests {
                 "crates/store/src/metadata/contract/images.rs:2: the contract macro does not list the case push_twice"
             ]
         );
+    }
+
+    #[test]
+    fn a_case_commented_out_is_found() {
+        let list =
+            "macro_rules! metadata_contract {\n ($b:ident) => {\n  // images::push,\n };\n}\n";
+        let files = [
+            file("crates/store/src/metadata/contract/mod.rs", list),
+            file(
+                "crates/store/src/metadata/contract/images.rs",
+                "pub async fn push(s: &S) {}\n",
+            ),
+        ];
+        assert_eq!(check(&files).len(), 1);
     }
 
     #[test]
