@@ -64,7 +64,7 @@ fn from_header(request: &Request<'_>, value: &[u8]) -> Result<Raw, Error> {
             }
         }
     }
-    let amz_date = request.header("x-amz-date").filter(|v| !v.is_empty());
+    let amz_date = request.header("x-amz-date");
     let date = amz_date
         .or_else(|| request.header("date"))
         .unwrap_or_default();

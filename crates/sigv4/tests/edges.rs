@@ -3,7 +3,7 @@
 
 mod support;
 
-use roadstead_sigv4::{Error, Form, Policy, limits, presign, signing_key};
+use roadstead_sigv4::{Credentials, Error, Form, Policy, limits, presign, signing_key};
 use support::ecr::*;
 use support::{KEY_ID, Owned, SECRET, SIGNED_AT};
 
@@ -36,10 +36,15 @@ fn a_lone_date_header_is_enough() {
     }
 }
 
-/// HMAC written out again from RFC 2104, for a scope of the signed day.
+/// HMAC written out again from RFC 2104, for the scope that `support::ecr` signs.
 fn oracle(secret: &str, string_to_sign: &str) -> String {
     use sha2::{Digest, Sha256};
     let hmac = |key: &[u8], message: &[u8]| -> Vec<u8> {
+        let key = if key.len() > 64 {
+            Sha256::digest(key).to_vec()
+        } else {
+            key.to_vec()
+        };
         let pad = |byte: u8| -> Vec<u8> {
             (0..64)
                 .map(|at| key.get(at).copied().unwrap_or(0) ^ byte)
@@ -309,4 +314,57 @@ fn a_kept_key_serves_its_scope_only() {
         request.with(|r| presented.verify(r, &other)),
         Err(Error::SignatureMismatch)
     );
+}
+
+#[test]
+fn secrets_of_any_length() {
+    for length in [0, 1, 40, 59, 60, 61, 64, 200] {
+        let secret = "s".repeat(length);
+        let request = unsigned();
+        let credentials = Credentials {
+            secret_access_key: &secret,
+            ..credentials(None)
+        };
+        let request = signed_with(credentials, request);
+        let presented = request.parse(&policy(), SIGNED_AT).unwrap();
+        let string_to_sign = request.with(|r| presented.string_to_sign(r));
+        let header = request.header("authorization");
+        assert_eq!(
+            header.rsplit_once('=').unwrap().1,
+            oracle(&secret, &string_to_sign),
+            "{length}"
+        );
+        assert!(request.accept(&policy(), &secret, SIGNED_AT).is_ok());
+    }
+}
+
+#[test]
+fn only_the_query_form_leaves_its_signature_parameter_out() {
+    let mut request = unsigned();
+    request.query = "X-Amz-Signature=a".into();
+    let mut request = signed_with(credentials(None), request);
+    accepted_at(SIGNED_AT, &request);
+    request.query = "X-Amz-Signature=b".into();
+    refused(&request, INVALID, MISMATCH);
+}
+
+#[test]
+fn the_authority_may_stand_for_the_host() {
+    let mut request = signed();
+    request.set("Host", None);
+    request.hosts = vec!["registry.example:8443".into()];
+    let header = request
+        .header("authorization")
+        .replace("host;", ":authority;");
+    request.set("authorization", Some(&header));
+    let presented = request.parse(&policy(), SIGNED_AT).unwrap();
+    let signature = oracle(SECRET, &request.with(|r| presented.string_to_sign(r)));
+    let canonical = request.with(|r| String::from_utf8(presented.canonical_request(r)).unwrap());
+    assert!(
+        canonical.contains("\n:authority:registry.example:8443\n"),
+        "{canonical}"
+    );
+    let (front, _) = header.rsplit_once('=').unwrap();
+    request.set("authorization", Some(&format!("{front}={signature}")));
+    accepted_at(SIGNED_AT, &request);
 }
