@@ -24,6 +24,7 @@ pub struct Facts {
 /// One shape, with its expression compiled at first use.
 #[derive(Debug)]
 pub struct Shape {
+    name: String,
     facts: ShapeFacts,
     regex: OnceLock<Option<Regex>>,
 }
@@ -48,7 +49,7 @@ pub fn facts(service: Service) -> &'static Facts {
         let shapes = model
             .shapes
             .into_iter()
-            .map(|(name, facts)| (name, Shape::new(facts)));
+            .map(|(name, facts)| (name.clone(), Shape::new(name, facts)));
         Facts {
             operations: model.operations,
             paginators: model.paginators,
@@ -93,11 +94,9 @@ impl Facts {
         self.shapes.get(name)
     }
 
-    /// All shapes by name.
-    pub fn shapes(&self) -> impl Iterator<Item = (&str, &Shape)> {
-        self.shapes
-            .iter()
-            .map(|(name, shape)| (name.as_str(), shape))
+    /// All shapes, by name.
+    pub fn shapes(&self) -> impl Iterator<Item = &Shape> {
+        self.shapes.values()
     }
 
     /// Names of the operations, sorted.
@@ -113,11 +112,15 @@ impl Facts {
 }
 
 impl Shape {
-    fn new(facts: ShapeFacts) -> Self {
-        Self {
-            facts,
-            regex: OnceLock::new(),
-        }
+    fn new(name: String, facts: ShapeFacts) -> Self {
+        let regex = OnceLock::new();
+        Self { name, facts, regex }
+    }
+
+    /// Its name; that of a member's own shape is `Structure.member`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// What the model says of the shape.

@@ -6,7 +6,7 @@ mod sample;
 
 use serde_json::{Value, json};
 
-use crate::facts::shape::{Kind, ShapeFacts};
+use crate::facts::shape::Kind;
 use crate::facts::{Facts, Shape, facts};
 use crate::generated::operation::Operation;
 use crate::operation::Service;
@@ -46,20 +46,27 @@ pub fn of_shape(service: Service, shape: &str) -> Vec<Probe> {
         facts: facts(service),
         probes: Vec::new(),
     };
-    let site = Site {
-        body: Value::Null,
-        pointer: String::new(),
-        at: Path::default(),
-    };
-    walk.shape(&site, shape);
+    if let Some(shape) = walk.facts.shape(shape) {
+        let (body, pointer, at) = (Value::Null, String::new(), Path::default());
+        walk.shape(&Site {
+            body,
+            pointer,
+            at,
+            shape,
+        });
+    }
     walk.probes
 }
 
 /// A place in a body that is valid except for what is put there.
 struct Site {
     body: Value,
+    /// JSON pointer to the place.
     pointer: String,
+    /// The same, as refusals say it.
     at: Path,
+    /// The shape of what belongs there.
+    shape: &'static Shape,
 }
 
 impl Site {
@@ -73,14 +80,16 @@ impl Site {
     }
 
     /// The place of a part of `value`, which is put here.
-    fn inside(&self, value: Value, step: &str, segment: Segment) -> Self {
+    fn inside(&self, value: Value, step: &str, segment: Segment, shape: &'static Shape) -> Self {
         let mut at = self.at.clone();
         at.0.push(segment);
         let step = step.replace('~', "~0").replace('/', "~1");
+        let pointer = format!("{}/{step}", self.pointer);
         Self {
             body: self.with(value),
-            pointer: format!("{}/{step}", self.pointer),
+            pointer,
             at,
+            shape,
         }
     }
 }
@@ -101,113 +110,103 @@ impl Walk {
     }
 
     fn refused(&mut self, site: &Site, value: Value, rule: Rule) {
+        self.refused_body(site, site.with(value), rule);
+    }
+
+    fn refused_body(&mut self, site: &Site, body: Value, rule: Rule) {
         let what = format!("{} breaks {rule:?}", site.at);
-        let refusal = Some(Refusal {
-            at: site.at.clone(),
-            rule,
-        });
+        let (at, shape) = (site.at.clone(), site.shape.name());
         self.probes.push(Probe {
-            body: site.with(value),
-            refusal,
+            body,
+            refusal: Some(Refusal { at, rule, shape }),
             what,
         });
     }
 
-    fn shape(&mut self, site: &Site, name: &str) {
-        let Some(shape) = self.facts.shape(name) else {
-            return;
-        };
-        let facts = shape.facts();
-        for value in wrong_types(facts.kind) {
-            self.refused(site, value, Rule::WrongType(facts.kind));
+    fn shape(&mut self, site: &Site) {
+        let kind = site.shape.facts().kind;
+        for value in wrong_types(kind) {
+            self.refused(site, value, Rule::WrongType(kind));
         }
-        match facts.kind {
-            Kind::Structure => self.structure(site, name, facts),
-            Kind::List => self.list(site, facts),
-            Kind::Map => self.map(site, facts),
-            Kind::String => self.string(site, shape),
-            Kind::Integer | Kind::Long => self.number(site, facts),
-            Kind::Blob => self.lengths(site, facts, |n| Some(sample::blob(n))),
+        match kind {
+            Kind::Structure => self.structure(site),
+            Kind::List => self.list(site),
+            Kind::Map => self.map(site),
+            Kind::String => self.string(site),
+            Kind::Integer | Kind::Long => self.number(site),
+            Kind::Blob => self.lengths(site, |n| Some(sample::blob(n))),
             Kind::Boolean | Kind::Double | Kind::Float | Kind::Timestamp => {
-                self.passes(site, minimal_value(self.facts, name), "is of its type");
+                self.passes(
+                    site,
+                    minimal_value(self.facts, site.shape.name()),
+                    "is of its type",
+                );
             }
         }
     }
 
-    fn structure(&mut self, site: &Site, name: &str, facts: &'static ShapeFacts) {
-        let minimal = minimal_value(self.facts, name);
+    fn structure(&mut self, site: &Site) {
+        let minimal = minimal_value(self.facts, site.shape.name());
         self.passes(site, minimal.clone(), "holds only what is required");
-        for member in &facts.members {
+        for member in &site.shape.facts().members {
+            let Some(shape) = self.facts.shape(&member.shape) else {
+                continue;
+            };
             let mut value = minimal.clone();
             value[&member.name] = Value::Null;
-            let inner = site.inside(value, &member.name, Segment::Member(&member.name));
+            let inner = site.inside(value, &member.name, Segment::Member(&member.name), shape);
             if member.required {
                 self.refused(&inner, Value::Null, Rule::Required);
                 let mut without = minimal.clone();
                 without
                     .as_object_mut()
                     .map(|members| members.remove(&member.name));
-                let refusal = Some(Refusal {
-                    at: inner.at.clone(),
-                    rule: Rule::Required,
-                });
-                let what = format!("{} is absent", inner.at);
-                self.probes.push(Probe {
-                    body: site.with(without),
-                    refusal,
-                    what,
-                });
+                self.refused_body(&inner, site.with(without), Rule::Required);
             } else {
                 self.passes(&inner, Value::Null, "is null");
             }
-            self.shape(&inner, &member.shape);
+            self.shape(&inner);
         }
     }
 
-    fn list(&mut self, site: &Site, facts: &'static ShapeFacts) {
-        let Some(element) = facts.element.as_deref() else {
-            return;
-        };
-        let sample = minimal_value(self.facts, element);
-        self.lengths(site, facts, |n| Some(repeated(&sample, n)));
+    fn list(&mut self, site: &Site) {
+        let facts = site.shape.facts();
+        let element = facts
+            .element
+            .as_deref()
+            .and_then(|name| self.facts.shape(name));
+        let Some(element) = element else { return };
+        let sample = minimal_value(self.facts, element.name());
+        self.lengths(site, |n| Some(repeated(&sample, n)));
         let value = repeated(&sample, facts.min.unwrap_or(0).max(1));
-        let inner = site.inside(value, "0", Segment::Index(1));
+        let inner = site.inside(value, "0", Segment::Index(1), element);
         self.refused(&inner, Value::Null, Rule::Required);
-        self.shape(&inner, element);
+        self.shape(&inner);
     }
 
-    fn map(&mut self, site: &Site, facts: &'static ShapeFacts) {
-        let (Some(key), Some(value)) = (facts.key.as_deref(), facts.value.as_deref()) else {
+    fn map(&mut self, site: &Site) {
+        let facts = site.shape.facts();
+        let part = |name: &'static Option<String>| self.facts.shape(name.as_deref()?);
+        let (Some(key), Some(value)) = (part(&facts.key), part(&facts.value)) else {
             return;
         };
-        let value_sample = minimal_value(self.facts, value);
-        if let Some(shape) = self.facts.shape(key) {
-            for (text, rule) in key_samples(shape) {
-                let mut at = site.at.clone();
-                at.0.push(Segment::Key(text.clone()));
-                let what = format!("{at} breaks {rule:?}");
-                let body = site.with(json!({ text: value_sample.clone() }));
-                self.probes.push(Probe {
-                    body,
-                    refusal: Some(Refusal { at, rule }),
-                    what,
-                });
-            }
+        let sample = minimal_value(self.facts, value.name());
+        for (text, rule) in key_samples(key) {
+            let body = json!({ text.clone(): sample.clone() });
+            let inner = site.inside(body.clone(), &text, Segment::Key(text.clone()), key);
+            self.refused_body(&inner, site.with(body), rule);
         }
-        let Value::String(name) = minimal_value(self.facts, key) else {
+        let Some(name) = sample::shortest_text(key) else {
             return;
         };
-        let inner = site.inside(
-            json!({ name.clone(): value_sample }),
-            &name,
-            Segment::Value(name.clone()),
-        );
+        let body = json!({ name.clone(): sample });
+        let inner = site.inside(body, &name, Segment::Value(name.clone()), value);
         self.refused(&inner, Value::Null, Rule::Required);
-        self.shape(&inner, value);
+        self.shape(&inner);
     }
 
-    fn string(&mut self, site: &Site, shape: &'static Shape) {
-        let facts = shape.facts();
+    fn string(&mut self, site: &Site) {
+        let facts = site.shape.facts();
         if !facts.enum_values.is_empty() {
             for value in &facts.enum_values {
                 self.passes(site, json!(value), "is a value of its enum");
@@ -215,17 +214,18 @@ impl Walk {
             self.refused(site, json!("no such value"), Rule::Enum(&facts.enum_values));
             return;
         }
-        self.lengths(site, facts, |n| text_of_length(shape, n).map(Value::String));
-        if let (Some(text), Some(pattern)) = (broken_text(shape), &facts.pattern) {
+        self.lengths(site, |n| text_of_length(site.shape, n).map(Value::String));
+        if let (Some(text), Some(pattern)) = (broken_text(site.shape), &facts.pattern) {
             self.refused(site, json!(text), Rule::Pattern(pattern));
         }
-        if let Some(text) = sample::shortest_text(shape) {
+        if let Some(text) = sample::shortest_text(site.shape) {
             self.passes(site, json!(text), "is a string of its form");
         }
     }
 
     /// Values of each length next to a bound, where `make` has one of that length.
-    fn lengths(&mut self, site: &Site, facts: &ShapeFacts, make: impl Fn(i64) -> Option<Value>) {
+    fn lengths(&mut self, site: &Site, make: impl Fn(i64) -> Option<Value>) {
+        let facts = site.shape.facts();
         if let Some(min) = facts.min {
             if let Some(value) = make(min) {
                 self.passes(site, value, "has its least length");
@@ -244,7 +244,8 @@ impl Walk {
         }
     }
 
-    fn number(&mut self, site: &Site, facts: &ShapeFacts) {
+    fn number(&mut self, site: &Site) {
+        let facts = site.shape.facts();
         if let Some(min) = facts.min {
             self.passes(site, json!(min), "has its least value");
             self.refused(site, json!(min - 1), Rule::MinValue(min));
@@ -266,13 +267,10 @@ fn key_samples(shape: &'static Shape) -> Vec<(String, Rule)> {
     if !facts.enum_values.is_empty() {
         samples.push(("no such value".to_owned(), Rule::Enum(&facts.enum_values)));
     }
-    let too_long = facts
-        .max
-        .and_then(|max| Some((text_of_length(shape, max + 1)?, Rule::MaxLength(max))));
-    let min = facts.min.filter(|&min| min > 0);
-    let too_short =
-        min.and_then(|min| Some((text_of_length(shape, min - 1)?, Rule::MinLength(min))));
-    samples.extend(too_long.into_iter().chain(too_short));
+    let too_long = |max| Some((text_of_length(shape, max + 1)?, Rule::MaxLength(max)));
+    let too_short = |min| Some((text_of_length(shape, min - 1)?, Rule::MinLength(min)));
+    samples.extend(facts.max.and_then(too_long));
+    samples.extend(facts.min.filter(|&min| min > 0).and_then(too_short));
     samples
 }
 

@@ -12,6 +12,8 @@ pub struct Refusal {
     pub at: Path,
     /// What it breaks.
     pub rule: Rule,
+    /// Name of the shape whose rule it is; empty if the facts have none.
+    pub shape: &'static str,
 }
 
 /// A rule of the model.

@@ -3,6 +3,7 @@
 //! taken to speak as ECR does (inferred). It must never repeat a refused value.
 
 use crate::facts::shape::Kind;
+use crate::facts::{Shape, facts};
 use crate::generated::quirks;
 use crate::operation::Service;
 use crate::path::{Path, Segment};
@@ -12,27 +13,62 @@ use crate::rule::{Refusal, Rule};
 /// `SerializationException`; every other rule the constraint sentence.
 #[must_use]
 pub fn message(service: Service, refusal: &Refusal) -> String {
-    let Refusal { at, rule } = refusal;
+    let Refusal { at, rule, .. } = refusal;
     if let Rule::WrongType(kind) = rule {
         return wrong_type(at, *kind);
     }
+    let all = || all_rules(service, refusal);
     let (at, text) = match at.last() {
         Some(Segment::Index(_)) => (
             at.parent(),
-            format!("Member must satisfy constraint: [{}]", usual(rule)),
+            format!("Member must satisfy constraint: [{}]", all()),
         ),
         Some(Segment::Key(_)) => (
             at.parent(),
-            format!("Map keys must satisfy constraint: [{}]", usual(rule)),
+            format!("Map keys must satisfy constraint: [{}]", all()),
         ),
         Some(Segment::Value(_)) => (
             at.parent(),
-            format!("Map value must satisfy constraint: [{}]", usual(rule)),
+            format!("Map value must satisfy constraint: [{}]", all()),
         ),
         Some(Segment::Member(name)) if is_plain(service, name) => (at.clone(), plain(rule)),
         _ => (at.clone(), usual(rule)),
     };
     format!("Invalid parameter at '{at}' failed to satisfy constraint: '{text}'")
+}
+
+/// Every rule of a part's shape, as AWS lists them for lists and maps: greatest bound, least bound,
+/// expression, enum. Null stands alone.
+fn all_rules(service: Service, refusal: &Refusal) -> String {
+    let shape = facts(service).shape(refusal.shape).map(Shape::facts);
+    let Some(shape) = shape.filter(|_| refusal.rule != Rule::Required) else {
+        return usual(&refusal.rule);
+    };
+    let is_number = matches!(shape.kind, Kind::Integer | Kind::Long);
+    let max = if is_number {
+        Rule::MaxValue
+    } else {
+        Rule::MaxLength
+    };
+    let min = if is_number {
+        Rule::MinValue
+    } else {
+        Rule::MinLength
+    };
+    let rules = [
+        shape.max.map(max),
+        shape.min.map(min),
+        shape.pattern.as_deref().map(Rule::Pattern),
+        Some(&shape.enum_values[..])
+            .filter(|values| !values.is_empty())
+            .map(Rule::Enum),
+    ];
+    rules
+        .iter()
+        .flatten()
+        .map(usual)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn is_plain(service: Service, member: &str) -> bool {

@@ -64,7 +64,9 @@ fn blob_length_counts_decoded_bytes() {
 fn patterns_match_the_whole_string() {
     let body = |digest: &str| json!({ "repositoryName": "ab", "layerDigest": digest });
     let operation = Operation::EcrGetDownloadUrlForLayer;
-    assert_eq!(refusals(operation, &body("sha256:ab")), []);
+    for digest in ["sha256:ab", "a-b_c+d.e:AB09"] {
+        assert_eq!(refusals(operation, &body(digest)), [], "{digest}");
+    }
     for digest in [
         "sha256:ab ",
         " sha256:ab",

@@ -22,9 +22,9 @@ fn each_service_has_all_its_operations() {
 fn every_pattern_compiles() {
     let mut patterns = 0;
     for service in Service::ALL {
-        for (name, shape) in facts(service).shapes() {
+        for shape in facts(service).shapes() {
             if shape.facts().pattern.is_some() {
-                assert!(shape.regex().is_some(), "{service:?} {name}");
+                assert!(shape.regex().is_some(), "{service:?} {}", shape.name());
                 patterns += 1;
             }
         }
@@ -36,8 +36,8 @@ fn every_pattern_compiles() {
 fn every_shape_that_is_named_exists() {
     for service in Service::ALL {
         let facts = facts(service);
-        for (name, shape) in facts.shapes() {
-            let shape = shape.facts();
+        for named in facts.shapes() {
+            let (name, shape) = (named.name(), named.facts());
             let parts = [&shape.element, &shape.key, &shape.value]
                 .into_iter()
                 .flatten();

@@ -121,10 +121,7 @@ fn every_rule_of_a_request_member_is_probed() {
     for operation in Operation::ALL {
         let tried = probes(operation);
         let facts = facts(operation.service());
-        let (_, input) = facts
-            .shapes()
-            .find(|(name, _)| *name == operation.input_shape())
-            .unwrap();
+        let input = facts.shape(operation.input_shape()).unwrap();
         for member in &input.facts().members {
             let shape = facts.shape(&member.shape).unwrap().facts();
             let says = |prefix: &str| {

@@ -142,6 +142,15 @@ fn a_list_of_strings_answers_for_its_elements() {
         "registryIds",
         text,
     )]);
+    // All rules of the element are listed, whichever is broken: greatest, least, expression.
+    let text = "Member must satisfy constraint: [Member must have length less than or equal to 1000, Member must have length greater than or equal to 0]";
+    let body = json!({ "repositoryName": "ab", "layerDigests": ["a".repeat(1001)] });
+    assert_rows(&[(
+        Operation::EcrBatchCheckLayerAvailability,
+        body,
+        "layerDigests",
+        text,
+    )]);
     let body = json!({ "registryIds": [] });
     let text = "Member must have length greater than or equal to 1";
     assert_rows(&[(
@@ -153,9 +162,36 @@ fn a_list_of_strings_answers_for_its_elements() {
 }
 
 #[test]
+fn a_map_answers_for_its_keys_and_values() {
+    let deploy = Operation::LightsailCreateContainerServiceDeployment;
+    let body = json!({ "serviceName": "web", "containers": { "App": {} } });
+    let text = "Map keys must satisfy constraint: [Member must have length less than or equal to 53, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: ^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$]";
+    let ports =
+        json!({ "serviceName": "web", "containers": { "app": { "ports": { "80": "UDP?" } } } });
+    let set = "Map value must satisfy constraint: [Member must satisfy enum value set: [HTTP, HTTPS, TCP, UDP]]";
+    assert_rows(&[
+        (deploy, body, "containers", text),
+        (deploy, ports, "containers.app.member.ports", set),
+    ]);
+}
+
+#[test]
+fn an_empty_tag_key_is_left_to_the_handler() {
+    let body = json!({ "repositoryName": "ab", "tags": [{ "Key": "", "Value": "" }] });
+    let create = Operation::EcrCreateRepository;
+    assert_eq!(check(create.service(), create.input_shape(), &body), []);
+}
+
+#[test]
 fn a_pushed_tag_has_a_pattern_that_the_model_lacks() {
     let body = json!({ "repositoryName": "ab", "imageManifest": "{}", "imageTag": "a b" });
     let text = "must satisfy regular expression '[a-zA-Z0-9-_.]+'";
+    let good = json!({ "repositoryName": "ab", "imageManifest": "{}", "imageTag": "-v1.A_b" });
+    let operation = Operation::EcrPutImage;
+    assert_eq!(
+        check(operation.service(), operation.input_shape(), &good),
+        []
+    );
     assert_rows(&[(Operation::EcrPutImage, body, "imageTag", text)]);
 }
 
