@@ -1,1 +1,66 @@
-//! placeholder
+//! The faces of the registry over HTTP: the AWS JSON APIs, the OCI distribution API, and the
+//! pages for operators. They translate; every rule is behind them.
+//!
+//! This crate never sees a store, never decides who may do what, and reads the clock once per
+//! request.
+
+pub mod admin;
+pub mod aws;
+pub mod body;
+pub mod host;
+pub mod metrics;
+pub mod oci;
+pub mod server;
+pub mod stack;
+
+use std::sync::Arc;
+
+use roadstead_domain::ids::{AccountId, Region};
+use roadstead_domain::time::Timestamp;
+use roadstead_registry::Registry;
+use roadstead_registry::context::Clock;
+
+use crate::host::Arrival;
+use crate::metrics::Metrics;
+
+/// What an operator can set about the faces.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The account of requests that name none: `--dev` without login, bare hosts.
+    pub default_account: AccountId,
+    /// The region of requests that name none.
+    pub default_region: Region,
+    /// Any access key is accepted and login is optional.
+    pub is_dev: bool,
+    /// The host that `repositoryUri` and `proxyEndpoint` name, with `{account}` and `{region}`;
+    /// the address that the caller used if none.
+    pub repository_host: Option<String>,
+    /// Whether `proxyEndpoint` under `repository_host` is https; the caller's scheme if none.
+    pub repository_scheme: Option<String>,
+    /// Further names under which a signature may have been made (host or host:port), for servers
+    /// behind a proxy that changes the Host header.
+    pub public_endpoints: Vec<String>,
+}
+
+/// Everything that handles a request.
+pub struct Faces {
+    /// The use cases.
+    pub registry: Arc<Registry>,
+    /// The only clock.
+    pub clock: Arc<dyn Clock>,
+    /// The settings.
+    pub settings: Settings,
+    /// Counters for `/metrics`.
+    pub metrics: Metrics,
+}
+
+/// What is known of a request before anything of it is read.
+#[derive(Debug, Clone)]
+pub struct Arrived {
+    /// When.
+    pub now: Timestamp,
+    /// Its id, answered as `x-amzn-RequestId`.
+    pub request_id: String,
+    /// By which address it came.
+    pub arrival: Arrival,
+}

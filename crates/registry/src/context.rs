@@ -3,6 +3,12 @@
 use roadstead_domain::ids::{AccountId, Region, uuid_text};
 use roadstead_domain::time::Timestamp;
 
+/// The present instant. The real one lives in the server, one that tests move in the testkit.
+pub trait Clock: Send + Sync {
+    /// The instant now. Read once per request, then passed on as a value.
+    fn now(&self) -> Timestamp;
+}
+
 /// Fresh ids and randomness. The real source lives in the server, a counting one in the testkit.
 pub trait Ids: Send + Sync {
     /// Fills `bytes` with randomness fit for keys.

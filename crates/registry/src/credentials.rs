@@ -1,3 +1,250 @@
-//! placeholder
+//! Access keys and authorization tokens (auth.md 1.7, 5.1).
+//!
+//! A token is sealed, not stored: it opens without a read. Whether its key still works is looked
+//! up at most every five seconds per key.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use roadstead_domain::ids::{AccountId, Region};
+use roadstead_domain::time::{Span, Timestamp};
+use roadstead_store::metadata::AccessKey;
+use zeroize::Zeroizing;
+
+use crate::Registry;
+use crate::context::{Principal, RequestContext};
+use crate::error::Error;
+use crate::keyring::Purpose;
+
+/// A revoked key stops working within this time on every node (design decision 8).
+const KEY_CACHE_AGE: Span = Span::seconds(5);
+/// More keys than this are not remembered at once.
+const KEY_CACHE_ENTRIES_MAX: usize = 10_000;
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/// A fresh access key; the only time that its secret is shown.
+pub struct NewAccessKey {
+    /// `AKIA` and 16 characters.
+    pub id: String,
+    /// 40 characters.
+    pub secret: Zeroizing<String>,
+}
+
+/// A working access key.
+#[derive(Clone)]
+pub struct KnownKey {
+    /// The account whose root it is.
+    pub account: AccountId,
+    /// Its secret.
+    pub secret: Zeroizing<String>,
+}
+
+/// An authorization token for `docker login`.
+pub struct AuthorizationToken {
+    /// The password that goes with the user name `AWS`: no colon, no white space, under 2,000 bytes.
+    pub password: String,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// Who a token speaks for, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenHolder {
+    /// The principal that asked for the token.
+    pub principal: Principal,
+    /// The region in which it asked.
+    pub region: Region,
+}
+
+/// Why a password is not accepted.
+#[derive(Debug)]
+pub enum TokenRefusal {
+    /// Not made here, changed, or its key no longer works.
+    Invalid,
+    /// Its time is over.
+    Expired,
+    /// The store could not be asked.
+    Failed(Error),
+}
+
+/// Working keys seen a moment ago.
 #[derive(Default)]
-pub struct KeyCache;
+pub(crate) struct KeyCache(Mutex<HashMap<String, (Timestamp, KnownKey)>>);
+
+impl KeyCache {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Timestamp, KnownKey)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, id: &str, now: Timestamp) -> Option<KnownKey> {
+        let keys = self.lock();
+        let (seen_at, key) = keys.get(id)?;
+        let is_fresh = *seen_at <= now && now < *seen_at + KEY_CACHE_AGE;
+        is_fresh.then(|| key.clone())
+    }
+
+    fn put(&self, id: &str, key: &KnownKey, now: Timestamp) {
+        let mut keys = self.lock();
+        if keys.len() >= KEY_CACHE_ENTRIES_MAX {
+            keys.clear();
+        }
+        keys.insert(id.to_owned(), (now, key.clone()));
+    }
+
+    fn remove(&self, id: &str) {
+        self.lock().remove(id);
+    }
+}
+
+impl Registry {
+    /// Makes an access key for an account's root.
+    pub async fn create_access_key(
+        &self,
+        account: AccountId,
+        now: Timestamp,
+    ) -> Result<NewAccessKey, Error> {
+        let mut random = Zeroizing::new([0; 16 + 30]);
+        self.ids.fill(&mut random[..]);
+        let letters = random[..16]
+            .iter()
+            .map(|byte| char::from(BASE32[usize::from(byte % 32)]));
+        let id: String = "AKIA".chars().chain(letters).collect();
+        let secret = Zeroizing::new(STANDARD.encode(&random[16..]));
+        let mut nonce = [0; 12];
+        self.ids.fill(&mut nonce);
+        let sealed_secret = self.keyring.seal(Purpose::Secret, nonce, secret.as_bytes());
+        let key = AccessKey {
+            id: id.clone(),
+            account,
+            sealed_secret,
+            created_at: now,
+            disabled_at: None,
+        };
+        self.metadata
+            .write(key, |tx, key| {
+                Box::pin(async move {
+                    match tx.insert_access_key(key).await? {
+                        true => Ok(()),
+                        false => Err(Error::LimitExceeded("tries to find a free access key id")),
+                    }
+                })
+            })
+            .await?;
+        Ok(NewAccessKey { id, secret })
+    }
+
+    /// The access keys of an account, or of every account.
+    pub async fn access_keys(&self, account: Option<AccountId>) -> Result<Vec<AccessKey>, Error> {
+        self.metadata
+            .read(account, |tx, account| {
+                Box::pin(async move { Ok(tx.access_keys(account.as_ref()).await?) })
+            })
+            .await
+    }
+
+    /// Makes a key stop working; false if there is none.
+    pub async fn disable_access_key(&self, id: &str, now: Timestamp) -> Result<bool, Error> {
+        let was_there = self
+            .metadata
+            .write((id.to_owned(), now), |tx, (id, now)| {
+                Box::pin(async move { Ok::<_, Error>(tx.disable_access_key(id, *now).await?) })
+            })
+            .await?;
+        self.key_cache.remove(id);
+        Ok(was_there)
+    }
+
+    /// The key with this id, if it works.
+    pub async fn known_key(&self, id: &str, now: Timestamp) -> Result<Option<KnownKey>, Error> {
+        if let Some(key) = self.key_cache.get(id, now) {
+            return Ok(Some(key));
+        }
+        let stored = self
+            .metadata
+            .read(id.to_owned(), |tx, id| {
+                Box::pin(async move { Ok::<_, Error>(tx.access_key(id).await?) })
+            })
+            .await?;
+        let Some(stored) = stored.filter(|key| key.disabled_at.is_none()) else {
+            return Ok(None);
+        };
+        let Ok(plain) = self.keyring.open(Purpose::Secret, &stored.sealed_secret) else {
+            tracing::error!(
+                key = id,
+                "the secret of an access key does not open under this key ring"
+            );
+            return Ok(None);
+        };
+        let Ok(secret) = String::from_utf8(plain.to_vec()) else {
+            return Ok(None);
+        };
+        let key = KnownKey {
+            account: stored.account,
+            secret: Zeroizing::new(secret),
+        };
+        self.key_cache.put(id, &key, now);
+        Ok(Some(key))
+    }
+
+    /// Makes a token that speaks for the caller in its region.
+    pub fn issue_token(&self, context: &RequestContext) -> AuthorizationToken {
+        let expires_at = context.now + self.rules.token_lifetime;
+        let principal = &context.principal;
+        let plain = serde_json::json!([
+            principal.account.as_str(),
+            context.region.as_str(),
+            principal.access_key_id,
+            expires_at.0,
+        ]);
+        let mut nonce = [0; 12];
+        self.ids.fill(&mut nonce);
+        let sealed = self
+            .keyring
+            .seal(Purpose::Token, nonce, plain.to_string().as_bytes());
+        AuthorizationToken {
+            password: URL_SAFE_NO_PAD.encode(sealed),
+            expires_at,
+        }
+    }
+
+    /// Opens a token.
+    pub async fn open_token(
+        &self,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<TokenHolder, TokenRefusal> {
+        let (holder, expires_at) = self.unseal(password).ok_or(TokenRefusal::Invalid)?;
+        if now >= expires_at {
+            return Err(TokenRefusal::Expired);
+        }
+        if let Some(id) = &holder.principal.access_key_id {
+            let key = self
+                .known_key(id, now)
+                .await
+                .map_err(TokenRefusal::Failed)?;
+            key.filter(|key| key.account == holder.principal.account)
+                .ok_or(TokenRefusal::Invalid)?;
+        }
+        Ok(holder)
+    }
+
+    fn unseal(&self, password: &str) -> Option<(TokenHolder, Timestamp)> {
+        let sealed = URL_SAFE_NO_PAD.decode(password).ok()?;
+        let plain = self.keyring.open(Purpose::Token, &sealed).ok()?;
+        let (account, region, access_key_id, expires_at): (String, String, Option<String>, i64) =
+            serde_json::from_slice(&plain).ok()?;
+        let principal = Principal {
+            account: AccountId::parse(&account).ok()?,
+            access_key_id,
+        };
+        Some((
+            TokenHolder {
+                principal,
+                region: Region::parse(&region).ok()?,
+            },
+            Timestamp(expires_at),
+        ))
+    }
+}

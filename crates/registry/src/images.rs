@@ -17,13 +17,15 @@ use roadstead_domain::media_type::MediaType;
 use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::reference::ImageTag;
 use roadstead_domain::time::Timestamp;
-use roadstead_store::metadata::{ImageCursor, ImageEntry, ImageFilter, MetadataRead, StoreError};
+use roadstead_store::metadata::{ImageCursor, MetadataRead, StoreError};
 
 use crate::Registry;
 use crate::access::Authorized;
 use crate::error::{Error, Place};
 use crate::loading;
 use crate::paging::{Page, PageRequest};
+
+pub use roadstead_store::metadata::{ImageEntry, ImageFilter};
 
 /// One image of BatchGetImage.
 #[derive(Debug, Clone)]

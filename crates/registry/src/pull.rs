@@ -7,14 +7,17 @@ use roadstead_domain::digest::Digest;
 use roadstead_domain::image::{Image, ImageId, ImageStatus};
 use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::reference::{ImageTag, Reference};
-use roadstead_store::blobs::{BlobBody, BlobError};
-use roadstead_store::metadata::{BlobLink, MetadataRead};
+use roadstead_store::blobs::BlobError;
+use roadstead_store::metadata::MetadataRead;
 
 use crate::Registry;
 use crate::access::Authorized;
 use crate::context::RequestContext;
 use crate::error::{Error, Place};
 use crate::loading;
+
+pub use roadstead_store::blobs::BlobBody;
+pub use roadstead_store::metadata::BlobLink;
 
 /// A manifest as it is pulled.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use roadstead_domain::name::{RepositoryKey, RepositoryName};
 use roadstead_domain::resource_tag::{ResourceTag, merge};
 use roadstead_domain::tagging::TagMutability;
 use roadstead_domain::time::Timestamp;
-use roadstead_store::metadata::{NewRepository, RegistryKey, Repository};
+use roadstead_store::metadata::NewRepository;
 
 use crate::Registry;
 use crate::access::Authorized;
@@ -13,6 +13,8 @@ use crate::context::RequestContext;
 use crate::error::{Error, Place};
 use crate::loading;
 use crate::paging::{Page, PageRequest};
+
+pub use roadstead_store::metadata::{RegistryKey, Repository};
 
 /// The settings of a repository to be made.
 #[derive(Debug, Clone, Default)]

@@ -1,3 +1,466 @@
-//! placeholder
-#[derive(Default)]
-pub struct Sessions;
+//! Uploading blobs: one set of functions behind the ECR layer API and `/v2` (ecr.md 6.6, 9.5).
+//!
+//! Bytes go straight to a key that nothing else uses, hashed on the way. Finishing makes them
+//! durable, then commits the row that names them; only then is the caller answered. The session
+//! in memory is a writer with its running hash: losing it costs reading the bytes again, no more.
+
+mod sessions;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use futures_util::StreamExt as _;
+use roadstead_domain::digest::{Algorithm, Digest};
+use roadstead_domain::ids::{BlobKey, UploadId};
+use roadstead_domain::limits::{LAYER_BYTES_MAX, LAYER_PARTS_MAX};
+use roadstead_domain::name::RepositoryKey;
+use roadstead_domain::time::Timestamp;
+use roadstead_domain::upload::Upload;
+use roadstead_store::blobs::{BlobError, BlobWriter, Sealed};
+use roadstead_store::metadata::{MetadataWrite, StoreError};
+
+use crate::Registry;
+use crate::access::Authorized;
+use crate::context::RequestContext;
+use crate::error::{Error, Place};
+use crate::loading;
+
+use sessions::SessionGuard;
+pub(crate) use sessions::Sessions;
+
+/// Which side a request came from: the API has rules for parts that `/v2` has only when strict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plane {
+    /// The AWS JSON API.
+    Api,
+    /// The OCI distribution API.
+    Oci,
+}
+
+/// The end of an upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// What the bytes are.
+    pub digest: Digest,
+    /// Whether the repository held them before.
+    pub was_there: bool,
+}
+
+/// What the finishing transaction works on.
+struct Finish {
+    upload: Upload,
+    digest: Digest,
+    size_bytes: u64,
+    place: Place,
+    now: Timestamp,
+}
+
+impl Registry {
+    /// Opens an upload.
+    pub async fn start_upload(
+        &self,
+        context: &RequestContext,
+        key: Authorized<RepositoryKey>,
+    ) -> Result<UploadId, Error> {
+        let id = UploadId::from_random(self.ids.bits());
+        let blob = BlobKey::from_random(self.ids.bits());
+        let (now, expires_at) = (context.now, context.now + self.rules.upload_expiry);
+        let input = (key.into_inner(), id.clone(), blob, now, expires_at);
+        self.metadata
+            .write(input, |tx, (key, id, blob, now, expires_at)| {
+                Box::pin(async move {
+                    let repository = loading::repository(tx, key).await?.id;
+                    let upload = Upload {
+                        id: id.clone(),
+                        repository,
+                        key: blob.clone(),
+                        received_bytes: 0,
+                        parts: 0,
+                        has_short_part: false,
+                        is_last_part_short: false,
+                        created_at: *now,
+                        expires_at: *expires_at,
+                    };
+                    Ok::<_, Error>(tx.insert_upload(&upload).await?)
+                })
+            })
+            .await?;
+        Ok(id)
+    }
+
+    /// The state of an open upload.
+    pub async fn upload(&self, key: &RepositoryKey, id: &str) -> Result<Upload, Error> {
+        let not_found = || Error::UploadNotFound {
+            id: id.into(),
+            place: Place::from(key),
+        };
+        let upload = self
+            .metadata
+            .read((key.clone(), UploadId::parse(id).ok()), |tx, (key, id)| {
+                Box::pin(async move {
+                    let repository = loading::repository(tx, key).await?.id;
+                    match id {
+                        Some(id) => Ok::<_, Error>(tx.upload(repository, id).await?),
+                        None => Ok(None),
+                    }
+                })
+            })
+            .await?;
+        upload.ok_or_else(not_found)
+    }
+
+    /// Appends a part that starts at `first_byte`, or wherever the upload ends if that is not
+    /// said. A body that breaks off leaves what arrived.
+    pub async fn append_upload<S>(
+        &self,
+        context: &RequestContext,
+        key: Authorized<RepositoryKey>,
+        id: &str,
+        plane: Plane,
+        first_byte: Option<u64>,
+        body: S,
+    ) -> Result<Upload, Error>
+    where
+        S: Stream<Item = Result<Bytes, String>> + Send + Unpin,
+    {
+        let (mut session, mut upload) = self.claim(context, &key, id).await?;
+        self.receive(
+            &mut session,
+            &mut upload,
+            context,
+            &key,
+            plane,
+            first_byte,
+            body,
+        )
+        .await?;
+        Ok(upload)
+    }
+
+    /// Ends an upload: appends what `body` still holds, makes the bytes durable, checks them
+    /// against `digest`, and links them to the repository. Bytes that do not match are garbage and
+    /// the upload is over.
+    #[allow(clippy::too_many_arguments)]
+    pub async fn finish_upload<S>(
+        &self,
+        context: &RequestContext,
+        key: Authorized<RepositoryKey>,
+        id: &str,
+        plane: Plane,
+        first_byte: Option<u64>,
+        body: S,
+        digest: Digest,
+    ) -> Result<Finished, Error>
+    where
+        S: Stream<Item = Result<Bytes, String>> + Send + Unpin,
+    {
+        let (mut session, mut upload) = self.claim(context, &key, id).await?;
+        let mut body = std::pin::pin!(body.peekable());
+        if body.as_mut().peek().await.is_some() || first_byte.is_some() {
+            self.receive(
+                &mut session,
+                &mut upload,
+                context,
+                &key,
+                plane,
+                first_byte,
+                body,
+            )
+            .await?;
+        }
+        let place = Place::from(&*key);
+        let has_part_rules = plane == Plane::Api || self.rules.is_strict_ecr;
+        if has_part_rules && upload.received_bytes == 0 {
+            return Err(Error::EmptyUpload {
+                id: upload.id,
+                place,
+            });
+        }
+        if has_part_rules && upload.has_short_part {
+            return Err(Error::LayerPartTooSmall);
+        }
+        let sealed = self.seal(&mut session, &upload).await?;
+        let computed = match digest.algorithm() {
+            Algorithm::Sha256 => sealed.sha256,
+            Algorithm::Sha512 => self.blobs.digest(&upload.key, Algorithm::Sha512).await?,
+        };
+        if computed != digest {
+            self.discard(upload, sealed.size_bytes).await?;
+            session.forget();
+            return Err(Error::InvalidLayer {
+                given: digest,
+                computed,
+            });
+        }
+        let finish = Finish {
+            upload,
+            digest,
+            size_bytes: sealed.size_bytes,
+            place,
+            now: context.now,
+        };
+        let finished = self
+            .metadata
+            .write(finish, |tx, finish| Box::pin(link(tx, finish)))
+            .await?;
+        session.forget();
+        Ok(finished)
+    }
+
+    /// Gives an upload up; its bytes become garbage.
+    pub async fn cancel_upload(
+        &self,
+        context: &RequestContext,
+        key: Authorized<RepositoryKey>,
+        id: &str,
+    ) -> Result<(), Error> {
+        let (session, upload) = self.claim(context, &key, id).await?;
+        let size_bytes = upload.received_bytes;
+        self.discard(upload, size_bytes).await?;
+        session.forget();
+        Ok(())
+    }
+
+    /// Lets `target` read a blob that `source` holds, without a byte sent. False if `source` does
+    /// not hold it, or is not there: the caller then uploads.
+    pub async fn mount_blob(
+        &self,
+        context: &RequestContext,
+        target: Authorized<RepositoryKey>,
+        source: Authorized<RepositoryKey>,
+        digest: Digest,
+    ) -> Result<bool, Error> {
+        let input = (
+            target.into_inner(),
+            source.into_inner(),
+            digest,
+            context.now,
+        );
+        self.metadata
+            .write(input, |tx, (target, source, digest, now)| {
+                Box::pin(async move {
+                    let target = loading::repository(tx, target).await?.id;
+                    let Some(source) = tx.repository(source).await? else {
+                        return Ok(false);
+                    };
+                    let Some(link) = tx.blob_link(source.id, digest).await? else {
+                        return Ok(false);
+                    };
+                    tx.link_blob(target, digest, &link.key, *now).await?;
+                    Ok(true)
+                })
+            })
+            .await
+    }
+
+    /// Takes the one right to write to an upload and loads it.
+    async fn claim(
+        &self,
+        context: &RequestContext,
+        key: &RepositoryKey,
+        id: &str,
+    ) -> Result<(SessionGuard<'_>, Upload), Error> {
+        let Ok(parsed) = UploadId::parse(id) else {
+            return Err(match self.upload(key, id).await {
+                Err(error) => error,
+                Ok(upload) => Error::UploadBusy(upload.id),
+            });
+        };
+        let session = self
+            .sessions
+            .claim(&parsed, context.now)
+            .ok_or(Error::UploadBusy(parsed))?;
+        match self.upload(key, id).await {
+            Ok(upload) => Ok((session, upload)),
+            Err(error) => {
+                if matches!(error, Error::UploadNotFound { .. }) {
+                    session.forget_if_new();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    async fn receive<S>(
+        &self,
+        session: &mut SessionGuard<'_>,
+        upload: &mut Upload,
+        context: &RequestContext,
+        key: &RepositoryKey,
+        plane: Plane,
+        first_byte: Option<u64>,
+        body: S,
+    ) -> Result<(), Error>
+    where
+        S: Stream<Item = Result<Bytes, String>> + Send + Unpin,
+    {
+        let mut writer = self.writer(session, upload).await?;
+        if let Err(wrong) = upload.check_offset(first_byte.unwrap_or(upload.received_bytes)) {
+            session.put(writer);
+            let (first_byte, expected_byte) = (wrong.first_byte, wrong.expected_byte);
+            let (id, place) = (upload.id.clone(), Place::from(key));
+            return Err(Error::InvalidLayerPart {
+                first_byte,
+                expected_byte,
+                id,
+                place,
+            });
+        }
+        if plane == Plane::Api && upload.parts >= LAYER_PARTS_MAX {
+            session.put(writer);
+            return Err(Error::LimitExceeded("parts per layer"));
+        }
+        let outcome = match pour(&mut *writer, body).await {
+            Ok(outcome) => outcome,
+            Err(error) => return Err(self.failed(session, upload, error).await),
+        };
+        let part_bytes = writer.size_bytes() - upload.received_bytes;
+        upload.advance(part_bytes, context.now + self.rules.upload_expiry);
+        session.put(writer);
+        let is_open = self
+            .metadata
+            .write(upload.clone(), |tx, upload| {
+                Box::pin(async move { Ok::<_, Error>(tx.update_upload(upload).await?) })
+            })
+            .await?;
+        if !is_open {
+            return Err(Error::UploadNotFound {
+                id: upload.id.to_string(),
+                place: Place::from(key),
+            });
+        }
+        outcome
+    }
+
+    /// The writer of an upload: the one in memory, or a new one over the bytes that are there.
+    async fn writer(
+        &self,
+        session: &mut SessionGuard<'_>,
+        upload: &mut Upload,
+    ) -> Result<Box<dyn BlobWriter>, Error> {
+        if let Some(writer) = session.take()
+            && writer.size_bytes() == upload.received_bytes
+        {
+            return Ok(writer);
+        }
+        let writer = match upload.parts {
+            0 => self.blobs.create(&upload.key).await,
+            _ => self.blobs.resume(&upload.key, upload.received_bytes).await,
+        };
+        // An append that failed before its first row update has left a file behind.
+        let writer = match writer {
+            Err(BlobError::Io(error)) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                self.blobs.resume(&upload.key, upload.received_bytes).await
+            }
+            other => other,
+        }?;
+        // A power cut may have taken bytes of a part that was not yet sealed.
+        upload.received_bytes = writer.size_bytes();
+        Ok(writer)
+    }
+
+    async fn seal(&self, session: &mut SessionGuard<'_>, upload: &Upload) -> Result<Sealed, Error> {
+        let mut upload = upload.clone();
+        let writer = self.writer(session, &mut upload).await?;
+        match writer.seal().await {
+            Ok(sealed) => Ok(sealed),
+            Err(error) => Err(self.failed(session, &upload, error).await),
+        }
+    }
+
+    /// After a failed write or sync the bytes are not to be trusted (F15): the upload is over,
+    /// unless the disk was merely full.
+    async fn failed(&self, session: &SessionGuard<'_>, upload: &Upload, error: BlobError) -> Error {
+        if let BlobError::Io(_) = error
+            && let Err(second) = self.discard(upload.clone(), upload.received_bytes).await
+        {
+            tracing::error!(upload = %upload.id, error = %second, "could not give up a failed upload");
+        }
+        session.drop_writer();
+        Error::from(error)
+    }
+
+    /// Ends an upload and leaves its bytes to the sweep.
+    pub(crate) async fn discard(&self, upload: Upload, size_bytes: u64) -> Result<bool, Error> {
+        self.metadata
+            .write((upload, size_bytes), |tx, (upload, size_bytes)| {
+                Box::pin(async move {
+                    let was_open = tx.delete_upload(&upload.id).await?;
+                    if was_open {
+                        tx.insert_garbage(&upload.key, *size_bytes).await?;
+                    }
+                    Ok(was_open)
+                })
+            })
+            .await
+    }
+}
+
+/// Writes a body; the inner result tells whether it came to its end.
+async fn pour<S>(writer: &mut dyn BlobWriter, mut body: S) -> Result<Result<(), Error>, BlobError>
+where
+    S: Stream<Item = Result<Bytes, String>> + Send + Unpin,
+{
+    let mut outcome = Ok(());
+    while let Some(piece) = body.next().await {
+        match piece {
+            Ok(piece) if writer.size_bytes() + piece.len() as u64 > LAYER_BYTES_MAX => {
+                outcome = Err(Error::LimitExceeded("bytes per layer"));
+                break;
+            }
+            Ok(piece) => writer.write(piece).await?,
+            Err(reason) => {
+                outcome = Err(Error::BodyBrokeOff(reason));
+                break;
+            }
+        }
+    }
+    writer.flush().await?;
+    Ok(outcome)
+}
+
+/// Links sealed bytes to their repository. If the registry holds the digest already, the older
+/// bytes are kept and the new ones become garbage.
+async fn link(tx: &mut dyn MetadataWrite, finish: &Finish) -> Result<Finished, Error> {
+    let Finish {
+        upload,
+        digest,
+        size_bytes,
+        place,
+        now,
+    } = finish;
+    if !tx.delete_upload(&upload.id).await? {
+        return Err(Error::UploadNotFound {
+            id: upload.id.to_string(),
+            place: place.clone(),
+        });
+    }
+    let present = tx.blob_link(upload.repository, digest).await?;
+    let was_there = present.is_some();
+    let older = match present {
+        Some(link) => Some(link.key),
+        None => tx.blob_with_digest(digest).await?.map(|(key, _)| key),
+    };
+    let key = match older {
+        Some(older) => {
+            tx.insert_garbage(&upload.key, *size_bytes).await?;
+            older
+        }
+        None => record(tx, upload, digest, *size_bytes).await?,
+    };
+    tx.link_blob(upload.repository, digest, &key, *now).await?;
+    Ok(Finished {
+        digest: digest.clone(),
+        was_there,
+    })
+}
+
+async fn record(
+    tx: &mut dyn MetadataWrite,
+    upload: &Upload,
+    digest: &Digest,
+    size_bytes: u64,
+) -> Result<BlobKey, StoreError> {
+    tx.insert_blob(&upload.key, digest, size_bytes).await?;
+    Ok(upload.key.clone())
+}

@@ -5,5 +5,6 @@
 //! paths or HTTP.
 
 pub mod blobs;
+#[cfg(feature = "contract")]
 pub mod fault;
 pub mod metadata;

@@ -3,6 +3,7 @@
 //! A key's life: appended to, sealed, read, deleted. Sealing makes bytes and name durable and is
 //! done before any row names them; deleting is done after no row does.
 
+#[cfg(feature = "contract")]
 pub mod contract;
 
 use std::fs::File;

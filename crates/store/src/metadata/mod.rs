@@ -7,6 +7,7 @@ mod reads;
 mod rows;
 mod writes;
 
+#[cfg(feature = "contract")]
 pub mod contract;
 
 use std::pin::Pin;
@@ -71,7 +72,7 @@ pub trait MetadataStore: Send + Sync {
     async fn read_erased(&self, body: ErasedRead) -> Result<(), StoreError>;
 }
 
-impl dyn MetadataStore {
+impl dyn MetadataStore + '_ {
     /// Runs `body` as one transaction: `Ok` commits, `Err` rolls back. The answer is durable.
     pub async fn write<I, T, E>(&self, input: I, body: WriteBody<I, T, E>) -> Result<T, E>
     where

@@ -1,0 +1,62 @@
+//! The way of a request, top to bottom: which face answers it, and what every answer carries.
+
+use http::{HeaderValue, Method, Request, Response, header};
+
+use crate::body::Body;
+use crate::{Arrived, Faces, admin, aws, oci};
+
+/// Answers one request.
+pub async fn answer(faces: &Faces, arrived: Arrived, request: Request<Body>) -> Response<Body> {
+    let (face, path) = (face_of(&request), request.uri().path().to_owned());
+    let (method, request_id) = (request.method().clone(), arrived.request_id.clone());
+    let mut response = match face {
+        Face::Oci => oci::handle(faces, &arrived, request).await,
+        Face::Aws => aws::handle(faces, &arrived, request).await,
+        Face::Admin => admin::handle(faces, &arrived, request).await,
+    };
+    let status = response.status();
+    faces.metrics.count_request(face.name(), status.as_u16());
+    // The path of a download link is a secret for as long as the link is good.
+    let path = if path.starts_with(oci::DOWNLOAD_PREFIX) {
+        oci::DOWNLOAD_PREFIX
+    } else {
+        &path
+    };
+    tracing::info!(%method, path, status = status.as_u16(), request_id, "answered");
+    if let Ok(id) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
+    response
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Face {
+    Aws,
+    Oci,
+    Admin,
+}
+
+impl Face {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::Oci => "oci",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// `/v2` and download links are OCI; a POST to `/` is AWS; the rest is for operators.
+fn face_of(request: &Request<Body>) -> Face {
+    let path = request.uri().path();
+    let is_oci =
+        path == "/v2" || path.starts_with("/v2/") || path.starts_with(oci::DOWNLOAD_PREFIX);
+    let is_aws = path == "/"
+        && (request.method() == Method::POST
+            || request.headers().contains_key(header::AUTHORIZATION));
+    match (is_oci, is_aws) {
+        (true, _) => Face::Oci,
+        (_, true) => Face::Aws,
+        _ => Face::Admin,
+    }
+}

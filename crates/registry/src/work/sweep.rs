@@ -1,0 +1,215 @@
+//! Freeing bytes while the server runs, at a cost proportional to the garbage.
+//!
+//! A link that no image refers to is removed once its grace is over; that is decided again inside
+//! the removing transaction, against whatever came in between (F01, F02). Bytes without any link
+//! become garbage in the same transaction, and are deleted after it. A key is never used twice, so
+//! no decision about old bytes can reach new ones (F03).
+
+use std::ops::AddAssign;
+
+use roadstead_domain::ids::{BlobKey, RepositoryId};
+use roadstead_domain::time::{Span, Timestamp};
+use roadstead_store::metadata::{BlobLink, Garbage};
+
+use crate::Registry;
+use crate::error::Error;
+
+/// Rows that one step looks at.
+const STEP_ROWS: usize = 200;
+/// How long a sweeper may stay silent before another takes over.
+const LEASE: Span = Span::seconds(60);
+const LEASE_NAME: &str = "sweep";
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SweepReport {
+    /// Unreferenced links removed.
+    pub links_removed: u64,
+    /// Uploads given up.
+    pub uploads_expired: u64,
+    /// Deleted repositories whose last row went.
+    pub repositories_reaped: u64,
+    /// Blobs whose bytes were deleted.
+    pub blobs_deleted: u64,
+    /// Bytes freed, as the blob store counted them.
+    pub bytes_freed: u64,
+    /// Whether rows were left for another step.
+    pub has_more: bool,
+}
+
+impl AddAssign for SweepReport {
+    fn add_assign(&mut self, other: Self) {
+        self.links_removed += other.links_removed;
+        self.uploads_expired += other.uploads_expired;
+        self.repositories_reaped += other.repositories_reaped;
+        self.blobs_deleted += other.blobs_deleted;
+        self.bytes_freed += other.bytes_freed;
+        self.has_more = other.has_more;
+    }
+}
+
+/// What a sweep would find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SweepStatus {
+    /// Links waiting for their grace to end, counted up to 1,000.
+    pub links_waiting: u64,
+    /// Their bytes; a blob that several repositories link to is counted for each.
+    pub bytes_waiting: u64,
+    /// Of these, links whose grace is over.
+    pub links_due: u64,
+    /// Blobs to be deleted, counted up to 1,000.
+    pub blobs_doomed: u64,
+    /// Their bytes, as far as known.
+    pub bytes_doomed: u64,
+    /// Deleted repositories that still hold rows, counted up to 1,000.
+    pub repositories_deleted: u64,
+}
+
+impl Registry {
+    /// What a sweep would find now.
+    pub async fn sweep_status(&self, now: Timestamp) -> Result<SweepStatus, Error> {
+        let due_before = now - self.rules.sweep_grace;
+        self.metadata
+            .read(due_before, |tx, due_before| {
+                Box::pin(async move {
+                    let waiting = tx.unreferenced_links(Timestamp(i64::MAX), 1000).await?;
+                    let doomed = tx.garbage(None, 1000).await?;
+                    let deleted = tx.deleted_repositories(1000).await?;
+                    let is_due = |link: &&BlobLink| {
+                        link.unreferenced_since.is_some_and(|t| t <= *due_before)
+                    };
+                    Ok(SweepStatus {
+                        links_waiting: waiting.len() as u64,
+                        bytes_waiting: waiting.iter().map(|link| link.size_bytes).sum(),
+                        links_due: waiting.iter().filter(is_due).count() as u64,
+                        blobs_doomed: doomed.len() as u64,
+                        bytes_doomed: doomed.iter().map(|garbage| garbage.size_bytes).sum(),
+                        repositories_deleted: deleted.len() as u64,
+                    })
+                })
+            })
+            .await
+    }
+
+    /// One bounded step of the sweep, under its lease. None if another node is sweeping.
+    pub async fn sweep_step(
+        &self,
+        holder: &str,
+        now: Timestamp,
+    ) -> Result<Option<SweepReport>, Error> {
+        let claimed = self
+            .metadata
+            .write((holder.to_owned(), now), |tx, (holder, now)| {
+                Box::pin(async move {
+                    Ok::<_, Error>(
+                        tx.claim_lease(LEASE_NAME, holder, *now, *now + LEASE)
+                            .await?,
+                    )
+                })
+            })
+            .await?;
+        if !claimed {
+            return Ok(None);
+        }
+        self.sessions.drop_idle(now);
+        let mut report = SweepReport::default();
+        self.reap_repositories(&mut report).await?;
+        self.expire_uploads(now, &mut report).await?;
+        self.remove_links(now, &mut report).await?;
+        self.delete_garbage(&mut report).await?;
+        Ok(Some(report))
+    }
+
+    async fn reap_repositories(&self, report: &mut SweepReport) -> Result<(), Error> {
+        let deleted: Vec<RepositoryId> = self
+            .metadata
+            .read((), |tx, ()| {
+                Box::pin(async move { Ok::<_, Error>(tx.deleted_repositories(2).await?) })
+            })
+            .await?;
+        let Some(repository) = deleted.first() else {
+            return Ok(());
+        };
+        let is_gone = self
+            .metadata
+            .write(*repository, |tx, repository| {
+                Box::pin(async move {
+                    Ok::<_, Error>(tx.reap_repository(*repository, STEP_ROWS).await?)
+                })
+            })
+            .await?;
+        report.repositories_reaped += u64::from(is_gone);
+        report.has_more |= !is_gone || deleted.len() > 1;
+        Ok(())
+    }
+
+    async fn expire_uploads(&self, now: Timestamp, report: &mut SweepReport) -> Result<(), Error> {
+        let expired = self
+            .metadata
+            .read(now, |tx, now| {
+                Box::pin(async move { Ok::<_, Error>(tx.expired_uploads(*now, STEP_ROWS).await?) })
+            })
+            .await?;
+        report.has_more |= expired.len() == STEP_ROWS;
+        for upload in expired {
+            if !self.sessions.is_claimed(&upload.id) {
+                let size_bytes = upload.received_bytes;
+                report.uploads_expired += u64::from(self.discard(upload, size_bytes).await?);
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove_links(&self, now: Timestamp, report: &mut SweepReport) -> Result<(), Error> {
+        let before = now - self.rules.sweep_grace;
+        let due = self
+            .metadata
+            .read(before, |tx, before| {
+                Box::pin(
+                    async move { Ok::<_, Error>(tx.unreferenced_links(*before, STEP_ROWS).await?) },
+                )
+            })
+            .await?;
+        report.has_more |= due.len() == STEP_ROWS;
+        if due.is_empty() {
+            return Ok(());
+        }
+        report.links_removed += self
+            .metadata
+            .write((due, before), |tx, (due, before)| {
+                Box::pin(async move {
+                    let mut removed = 0;
+                    for link in due {
+                        removed += u64::from(
+                            tx.unlink_blob(link.repository, &link.digest, *before)
+                                .await?,
+                        );
+                    }
+                    Ok::<_, Error>(removed)
+                })
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn delete_garbage(&self, report: &mut SweepReport) -> Result<(), Error> {
+        let garbage: Vec<Garbage> = self
+            .metadata
+            .read((), |tx, ()| {
+                Box::pin(async move { Ok::<_, Error>(tx.garbage(None, STEP_ROWS).await?) })
+            })
+            .await?;
+        if garbage.is_empty() {
+            return Ok(());
+        }
+        report.has_more |= garbage.len() == STEP_ROWS;
+        let keys: Vec<BlobKey> = garbage.into_iter().map(|one| one.key).collect();
+        report.bytes_freed += self.blobs.delete(&keys).await?;
+        report.blobs_deleted += keys.len() as u64;
+        self.metadata
+            .write(keys, |tx, keys| {
+                Box::pin(async move { Ok::<_, Error>(tx.delete_garbage(keys).await?) })
+            })
+            .await
+    }
+}
