@@ -1,11 +1,13 @@
 //! Seconds since the epoch to and from the two date forms of SigV4: `YYYYMMDDTHHMMSSZ` and,
-//! for a lone `Date` header, the fixed form of RFC 7231.
+//! for a lone `Date` header, the fixed form of RFC 7231 (with the zones clients really write).
 //! Must never ask what time it is.
 
 const DAY_SECS: i64 = 86_400;
 /// 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z: what four digits of year can say.
 const SECS_MIN: i64 = -62_167_219_200;
 const SECS_MAX: i64 = 253_402_300_799;
+/// RFC 7231 writes `GMT`; botocore writes a lone `Date` in the mail form of zero.
+const ZULU: [&str; 3] = ["GMT", "-0000", "+0000"];
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
@@ -38,7 +40,7 @@ pub(crate) fn parse_http(text: &str) -> Option<i64> {
     let mut word = || words.next();
     let (_weekday, day, month, year) = (word()?.strip_suffix(',')?, word()?, word()?, word()?);
     let (clock, zone) = (word()?, word()?);
-    if zone != "GMT" || word().is_some() || day.len() != 2 || year.len() != 4 {
+    if !ZULU.contains(&zone) || word().is_some() || day.len() != 2 || year.len() != 4 {
         return None;
     }
     let month = i64::try_from(MONTHS.iter().position(|m| *m == month)?).ok()? + 1;
@@ -132,6 +134,16 @@ mod tests {
         assert_eq!(parse_basic(&format(SECS_MIN)), Some(SECS_MIN));
         assert_eq!(format(i64::MAX), "99991231T235959Z");
         assert_eq!(format(i64::MIN), "00000101T000000Z");
+    }
+
+    #[test]
+    fn reads_the_date_botocore_writes() {
+        // Recorded from botocore 1.43.11 signing a request that has a `Date` header.
+        assert_eq!(
+            parse_http("Sun, 30 Aug 2015 12:36:00 -0000"),
+            Some(1_440_938_160)
+        );
+        assert_eq!(parse_http("Sun, 30 Aug 2015 12:36:00 +0100"), None);
     }
 
     #[test]

@@ -10,7 +10,11 @@ use support::{KEY_ID, Owned, SECRET, SIGNED_AT};
 #[test]
 fn a_lone_date_header_is_enough() {
     // `sign_header` always writes `x-amz-date`, so this signature is made by hand.
-    for date in ["Sun, 30 Aug 2015 12:36:00 GMT", "20150830T123600Z"] {
+    for date in [
+        "Sun, 30 Aug 2015 12:36:00 GMT",
+        "Sun, 30 Aug 2015 12:36:00 -0000",
+        "20150830T123600Z",
+    ] {
         let mut request = signed();
         request.set("X-Amz-Date", None).set("Date", Some(date));
         let header = request
