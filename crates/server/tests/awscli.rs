@@ -5,6 +5,7 @@
 mod support;
 
 use serde_json::{Value, json};
+use support::aws::AwsCli;
 use support::images::{Image, digest_of};
 use support::server::{ACCOUNT, Server};
 
@@ -44,6 +45,64 @@ fn documented_example_of_deleting_a_digest() {
         })
     );
     assert_eq!(list_images(&server, "ubuntu"), json!([]));
+}
+
+/// Answers are compact and their members in the documented order, so that even the two lengths
+/// that the page prints, 138 and 248 bytes, are met.
+#[test]
+fn documented_answers_to_the_byte() {
+    let server = Server::start();
+    let aws = server.aws();
+    let image = Image::new("xenial", "amd64");
+    let digest = image.digest();
+    aws.create_repository("ubuntu");
+    aws.push("ubuntu", &image, &["xenial"]);
+    let one = format!(r#"{{"imageDigest":"{digest}","imageTag":"xenial"}}"#);
+    let (length, body) = wire_answer(&aws, "imageTag=xenial");
+    assert_eq!(body, format!(r#"{{"failures":[],"imageIds":[{one}]}}"#));
+    assert_eq!(length, "138");
+
+    let image = Image::new("two tags", "amd64");
+    let digest = image.digest();
+    aws.push("ubuntu", &image, &["xenial", "latest"]);
+    let one = format!(r#"{{"imageDigest":"{digest}","imageTag":"xenial"}}"#);
+    let two = format!(r#"{{"imageDigest":"{digest}","imageTag":"latest"}}"#);
+    let (length, body) = wire_answer(&aws, &format!("imageDigest={digest}"));
+    assert_eq!(
+        body,
+        format!(r#"{{"failures":[],"imageIds":[{one},{two}]}}"#)
+    );
+    assert_eq!(length, "248");
+}
+
+/// `Content-Length` and body of a successful deletion, from the CLI's own log of the exchange.
+fn wire_answer(aws: &AwsCli, image_id: &str) -> (String, String) {
+    let head = [
+        "--debug",
+        "ecr",
+        "batch-delete-image",
+        "--repository-name",
+        "ubuntu",
+    ];
+    let said = aws.run(&[&head[..], &["--image-ids", image_id]].concat());
+    assert_eq!(said.code, Some(0), "{said}");
+    let log = &said.stderr;
+    let after = |mark: &str| {
+        let rest = log.split_once(mark).map(|(_, rest)| rest);
+        rest.unwrap_or_else(|| panic!("no {mark} in {log}"))
+            .lines()
+            .next()
+            .unwrap_or_default()
+    };
+    assert!(
+        log.contains("'Content-Type': 'application/x-amz-json-1.1'"),
+        "{log}"
+    );
+    let length = after(r#""POST / HTTP/1.1" 200 "#).to_owned();
+    let body = after("Response body:\nb'")
+        .trim_end_matches('\'')
+        .to_owned();
+    (length, body)
 }
 
 #[test]
