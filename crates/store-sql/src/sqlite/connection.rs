@@ -1,0 +1,221 @@
+//! One SQLite connection: how it is opened, migrated, and driven by statements.
+//!
+//! Statements finish inside their call, so a body over this driver is ready when first polled.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::task::{Context, Poll, Waker};
+
+use roadstead_store::metadata::{StoreError, TxFuture};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior, params_from_iter};
+
+use crate::migrations::{self, Dialect, MIGRATIONS};
+use crate::sql::{Param, Row, Sql, Tx, Value};
+
+/// Statements that a connection keeps prepared: more than there are texts.
+const PREPARED_MAX: usize = 128;
+
+const DIALECT: Dialect = Dialect {
+    words: &[
+        ("{integer}", "INTEGER"),
+        ("{text}", "TEXT"),
+        ("{bytes}", "BLOB"),
+        ("{identity}", "INTEGER PRIMARY KEY AUTOINCREMENT"),
+        ("{table}", "STRICT"),
+        ("{clustered}", "STRICT, WITHOUT ROWID"),
+    ],
+};
+
+// FULL syncs the log at every commit: an answer after a commit survives a power cut (F26).
+const WRITER_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+     PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY; \
+     PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000; \
+     PRAGMA journal_size_limit = 67108864;";
+
+const READER_SETTINGS: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 5000; \
+     PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; PRAGMA mmap_size = 67108864;";
+
+/// Opens the one connection that writes, making the file where there is none.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    open(path, flags, WRITER_SETTINGS)
+}
+
+/// Opens a connection that only reads. The file is there and up to date.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    open(path, flags, READER_SETTINGS)
+}
+
+fn open(path: &Path, flags: OpenFlags, settings: &str) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, flags).map_err(unavailable)?;
+    connection.execute_batch(settings).map_err(unavailable)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED_MAX);
+    Ok(connection)
+}
+
+/// Applies the schema steps that are missing, all or none.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(unavailable)?;
+    transaction
+        .execute_batch(&DIALECT.render(migrations::CREATE_RECORD))
+        .map_err(failed)?;
+    let applied = {
+        let mut statement = transaction
+            .prepare(migrations::SELECT_RECORD)
+            .map_err(failed)?;
+        let records = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        records
+            .and_then(|records| records.collect::<Result<Vec<(i64, String)>, _>>())
+            .map_err(failed)?
+    };
+    for step in migrations::pending(MIGRATIONS, &applied)? {
+        transaction
+            .execute_batch(&step.render(&DIALECT))
+            .map_err(failed)?;
+        transaction
+            .execute(
+                migrations::INSERT_RECORD,
+                (step.version, step.name, step.checksum()),
+            )
+            .map_err(failed)?;
+    }
+    transaction.commit().map_err(failed)
+}
+
+/// A driver inside a transaction that its maker begins and ends.
+pub(super) struct SqliteTx<'c> {
+    // Exclusive, because a shared connection may not cross threads.
+    connection: &'c mut Connection,
+    failure: Option<String>,
+}
+
+impl SqliteTx<'_> {
+    fn checked<T>(&mut self, result: rusqlite::Result<T>) -> Result<T, StoreError> {
+        result.map_err(|error| {
+            self.failure.get_or_insert_with(|| error.to_string());
+            failed(error)
+        })
+    }
+
+    fn query_now(&self, sql: &'static str, params: &[Param<'_>]) -> rusqlite::Result<Vec<Row>> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let columns = statement.column_count();
+        let mut answer = statement.query(params_from_iter(params))?;
+        let mut rows = Vec::new();
+        while let Some(row) = answer.next()? {
+            let values = (0..columns).map(|column| value(row.get_ref(column)?));
+            rows.push(Row(values.collect::<rusqlite::Result<_>>()?));
+        }
+        Ok(rows)
+    }
+
+    fn execute_now(&self, sql: &'static str, params: &[Param<'_>]) -> rusqlite::Result<u64> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.execute(params_from_iter(params))? as u64)
+    }
+}
+
+impl Sql for SqliteTx<'_> {
+    async fn query(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        let result = self.query_now(sql, params);
+        self.checked(result)
+    }
+
+    async fn execute(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<u64, StoreError> {
+        let result = self.execute_now(sql, params);
+        self.checked(result)
+    }
+
+    async fn execute_each(
+        &mut self,
+        sql: &'static str,
+        sets: &[Vec<Param<'_>>],
+    ) -> Result<(), StoreError> {
+        let result = sets
+            .iter()
+            .try_for_each(|params| self.execute_now(sql, params).map(drop));
+        self.checked(result)
+    }
+}
+
+/// What a body answered, and the first statement of it that failed, which it may have kept to
+/// itself.
+pub(super) struct Ran<T> {
+    /// The answer.
+    pub(super) answer: T,
+    /// The failure.
+    pub(super) failure: Option<String>,
+}
+
+/// Runs a body to its end. A panic is a failure, and so is waiting for anything but the handle.
+pub(super) fn run_body<T>(
+    connection: &mut Connection,
+    body: impl for<'t> FnOnce(&'t mut Tx<SqliteTx<'_>>) -> TxFuture<'t, T>,
+) -> Result<Ran<T>, StoreError> {
+    let mut tx = Tx(SqliteTx {
+        connection,
+        failure: None,
+    });
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        body(&mut tx)
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+    }));
+    match polled {
+        Err(_) => Err(StoreError::Failed("the body panicked".into())),
+        Ok(Poll::Pending) => Err(StoreError::Failed(
+            "the body waited for something other than its transaction".into(),
+        )),
+        Ok(Poll::Ready(answer)) => Ok(Ran {
+            answer,
+            failure: tx.0.failure,
+        }),
+    }
+}
+
+impl ToSql for Param<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(value) => ValueRef::Integer(*value),
+            Self::Text(value) => ValueRef::Text(value.as_bytes()),
+            Self::Bytes(value) => ValueRef::Blob(value),
+        }))
+    }
+}
+
+fn value(value: ValueRef<'_>) -> rusqlite::Result<Value> {
+    Ok(match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(value) => Value::Int(value),
+        ValueRef::Real(_) => {
+            return Err(rusqlite::Error::IntegralValueOutOfRange(0, 0));
+        }
+        ValueRef::Text(_) => Value::Text(value.as_str()?.to_owned()),
+        ValueRef::Blob(value) => Value::Bytes(value.to_vec()),
+    })
+}
+
+/// The store could not be opened.
+pub(super) fn unavailable(error: rusqlite::Error) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}
+
+/// A statement failed.
+pub(super) fn failed(error: rusqlite::Error) -> StoreError {
+    StoreError::Failed(error.to_string())
+}

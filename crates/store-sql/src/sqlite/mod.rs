@@ -1,0 +1,63 @@
+//! The embedded store: one SQLite file, one writer thread, a few read-only connections.
+//!
+//! Writes queue for the writer, which commits those that wait together (`writer`); reads run each
+//! over its own snapshot (`readers`). Whoever opens the store must own the data directory.
+
+mod connection;
+mod readers;
+mod writer;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use roadstead_store::metadata::{ErasedRead, ErasedWrite, MetadataStore, StoreError};
+
+/// How an embedded store uses the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// Read-only connections, and so reads at a time.
+    pub readers: usize,
+    /// Writes that may wait for the writer; more wait to join the queue.
+    pub queued_writes_max: usize,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            readers: 4,
+            queued_writes_max: 1024,
+        }
+    }
+}
+
+/// A metadata store in one file. Dropping it waits for the writer to finish what is queued.
+pub struct SqliteStore {
+    // The writer goes first, so that it is the one that closes the log.
+    writer: writer::Writer,
+    readers: readers::Readers,
+}
+
+impl SqliteStore {
+    /// Opens the file, making it and bringing its schema up to date where needed.
+    ///
+    /// # Errors
+    /// `Unavailable` if the file cannot be opened or was made by a newer program.
+    pub fn open(path: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
+        let mut connection = connection::open_writer(path)?;
+        connection::migrate(&mut connection)?;
+        let readers = readers::Readers::open(path, options.readers)?;
+        let writer = writer::Writer::start(connection, options.queued_writes_max)?;
+        Ok(Self { writer, readers })
+    }
+}
+
+#[async_trait]
+impl MetadataStore for SqliteStore {
+    async fn write_erased(&self, body: ErasedWrite) -> Result<(), StoreError> {
+        self.writer.write(body).await
+    }
+
+    async fn read_erased(&self, body: ErasedRead) -> Result<(), StoreError> {
+        self.readers.read(body).await
+    }
+}

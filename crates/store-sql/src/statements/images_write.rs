@@ -1,0 +1,296 @@
+//! Changes to images and tags.
+//!
+//! Kept here: `image.is_tagged` says whether a tag points to the image, and a link knows whether
+//! an edge of its repository refers to it.
+
+use async_trait::async_trait;
+use roadstead_domain::digest::Digest;
+use roadstead_domain::ids::RepositoryId;
+use roadstead_domain::image::ImageStatus;
+use roadstead_domain::reference::ImageTag;
+use roadstead_domain::time::Timestamp;
+use roadstead_store::metadata::{NewImage, StoreError, WriteImages};
+
+use super::codes::status_code;
+use crate::sql::{Param, Sql, Tx, params, size};
+
+impl<S: Sql> Tx<S> {
+    async fn image_id(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+    ) -> Result<Option<i64>, StoreError> {
+        let row = self
+            .query_first(
+                "SELECT id FROM image WHERE repository_id = ?1 AND digest = ?2",
+                &params![repository.0, digest.as_str()],
+            )
+            .await?;
+        row.map(|row| row.int(0)).transpose()
+    }
+
+    async fn insert_image_row(
+        &mut self,
+        repository: RepositoryId,
+        new: &NewImage,
+    ) -> Result<Option<i64>, StoreError> {
+        let image = &new.image;
+        let row = self
+            .query_first(
+                "INSERT INTO image (repository_id, digest, media_type, size_bytes, \
+                 manifest_size_bytes, artifact_type, subject, pushed_at, push_seq, status, \
+                 is_tagged, last_pulled_at, archived_at, activated_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, ?12, ?13) \
+                 ON CONFLICT (repository_id, digest) DO NOTHING RETURNING id",
+                &[
+                    repository.0.into(),
+                    image.digest.as_str().into(),
+                    image.media_type.as_str().into(),
+                    size(image.size_bytes),
+                    size(image.manifest_size_bytes),
+                    image.artifact_type.as_deref().into(),
+                    image.subject.as_ref().map(Digest::as_str).into(),
+                    image.pushed_at.0.into(),
+                    image.push_seq.into(),
+                    status_code(image.status).into(),
+                    image.last_pulled_at.map(|at| at.0).into(),
+                    image.archived_at.map(|at| at.0).into(),
+                    image.activated_at.map(|at| at.0).into(),
+                ],
+            )
+            .await?;
+        row.map(|row| row.int(0)).transpose()
+    }
+
+    /// Stores the edges and marks the links that they name. A link that already says so is not
+    /// written, so that pushes which share a layer do not meet there (F30).
+    async fn insert_edges(
+        &mut self,
+        repository: RepositoryId,
+        image_id: i64,
+        new: &NewImage,
+    ) -> Result<(), StoreError> {
+        let children: Vec<Vec<Param<'_>>> = new
+            .children
+            .iter()
+            .map(|child| params![image_id, child.as_str(), repository.0].to_vec())
+            .collect();
+        self.0
+            .execute_each(
+                "INSERT INTO manifest_child (image_id, child, repository_id) VALUES (?1, ?2, ?3)",
+                &children,
+            )
+            .await?;
+        let edges: Vec<Vec<Param<'_>>> = new
+            .blobs
+            .iter()
+            .map(|edge| {
+                let (digest, media_type) = (edge.digest.as_str(), edge.media_type.as_str());
+                params![repository.0, digest, media_type, image_id].to_vec()
+            })
+            .collect();
+        self.0
+            .execute_each(
+                "INSERT INTO blob_edge (repository_id, digest, media_type, image_id) \
+                 VALUES (?1, ?2, ?3, ?4)",
+                &edges,
+            )
+            .await?;
+        let links: Vec<Vec<Param<'_>>> = edges.iter().map(|edge| edge[..3].to_vec()).collect();
+        self.0
+            .execute_each(
+                "UPDATE blob_link SET unreferenced_since = NULL, media_type = ?3 \
+                 WHERE repository_id = ?1 AND digest = ?2 \
+                 AND (unreferenced_since IS NOT NULL OR media_type IS NULL OR media_type <> ?3)",
+                &links,
+            )
+            .await
+    }
+
+    /// Removes an image with its tags, bytes and edges, without looking at links.
+    pub(super) async fn delete_image_rows(&mut self, image_id: i64) -> Result<(), StoreError> {
+        for sql in [
+            "DELETE FROM tag WHERE image_id = ?1",
+            "DELETE FROM manifest_child WHERE image_id = ?1",
+            "DELETE FROM blob_edge WHERE image_id = ?1",
+            "DELETE FROM manifest WHERE image_id = ?1",
+            "DELETE FROM image WHERE id = ?1",
+        ] {
+            self.0.execute(sql, &params![image_id]).await?;
+        }
+        Ok(())
+    }
+
+    /// Where a tag points: the image's id.
+    async fn tag_target(
+        &mut self,
+        repository: RepositoryId,
+        tag: &ImageTag,
+    ) -> Result<Option<i64>, StoreError> {
+        let row = self
+            .query_first(
+                "SELECT image_id FROM tag WHERE repository_id = ?1 AND tag = ?2",
+                &params![repository.0, tag.as_str()],
+            )
+            .await?;
+        row.map(|row| row.int(0)).transpose()
+    }
+
+    /// An image lost a tag: says so if that was its last.
+    async fn clear_is_tagged(&mut self, image_id: i64) -> Result<(), StoreError> {
+        self.0
+            .execute(
+                "UPDATE image SET is_tagged = 0 WHERE id = ?1 \
+                 AND NOT EXISTS (SELECT 1 FROM tag WHERE image_id = ?1)",
+                &params![image_id],
+            )
+            .await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl<S: Sql> WriteImages for Tx<S> {
+    async fn insert_image(
+        &mut self,
+        repository: RepositoryId,
+        new: &NewImage,
+    ) -> Result<bool, StoreError> {
+        let Some(image_id) = self.insert_image_row(repository, new).await? else {
+            return Ok(false);
+        };
+        self.0
+            .execute(
+                "INSERT INTO manifest (image_id, bytes) VALUES (?1, ?2)",
+                &params![image_id, &new.manifest[..]],
+            )
+            .await?;
+        self.insert_edges(repository, image_id, new).await?;
+        Ok(true)
+    }
+
+    async fn delete_image(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(image_id) = self.image_id(repository, digest).await? else {
+            return Ok(());
+        };
+        self.0
+            .execute(
+                "UPDATE blob_link SET unreferenced_since = ?3 WHERE repository_id = ?1 \
+                 AND digest IN (SELECT digest FROM blob_edge WHERE image_id = ?2) \
+                 AND NOT EXISTS (SELECT 1 FROM blob_edge other \
+                 WHERE other.repository_id = ?1 AND other.digest = blob_link.digest \
+                 AND other.image_id <> ?2)",
+                &params![repository.0, image_id, now.0],
+            )
+            .await?;
+        self.delete_image_rows(image_id).await
+    }
+
+    async fn put_tag(
+        &mut self,
+        repository: RepositoryId,
+        tag: &ImageTag,
+        digest: &Digest,
+        tagged_at: Timestamp,
+        seq: i64,
+    ) -> Result<(), StoreError> {
+        let Some(image_id) = self.image_id(repository, digest).await? else {
+            return Err(StoreError::Failed(format!(
+                "cannot tag {digest}: no such image"
+            )));
+        };
+        let before = self.tag_target(repository, tag).await?;
+        if before == Some(image_id) {
+            return Ok(());
+        }
+        self.0
+            .execute(
+                "INSERT INTO tag (repository_id, tag, image_id, tagged_at, seq) \
+                 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (repository_id, tag) DO UPDATE \
+                 SET image_id = excluded.image_id, tagged_at = excluded.tagged_at, \
+                 seq = excluded.seq",
+                &params![repository.0, tag.as_str(), image_id, tagged_at.0, seq],
+            )
+            .await?;
+        self.0
+            .execute(
+                "UPDATE image SET is_tagged = 1 WHERE id = ?1 AND is_tagged = 0",
+                &params![image_id],
+            )
+            .await?;
+        match before {
+            Some(left) => self.clear_is_tagged(left).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn delete_tag(
+        &mut self,
+        repository: RepositoryId,
+        tag: &ImageTag,
+    ) -> Result<(), StoreError> {
+        let Some(image_id) = self.tag_target(repository, tag).await? else {
+            return Ok(());
+        };
+        self.0
+            .execute(
+                "DELETE FROM tag WHERE repository_id = ?1 AND tag = ?2",
+                &params![repository.0, tag.as_str()],
+            )
+            .await?;
+        self.clear_is_tagged(image_id).await
+    }
+
+    async fn record_pull(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.0
+            .execute(
+                "UPDATE image SET last_pulled_at = ?3 WHERE repository_id = ?1 AND digest = ?2 \
+                 AND (last_pulled_at IS NULL OR last_pulled_at < ?3)",
+                &params![repository.0, digest.as_str(), at.0],
+            )
+            .await?;
+        Ok(())
+    }
+
+    async fn set_image_status(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+        status: ImageStatus,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = match status {
+            ImageStatus::Active => {
+                "UPDATE image SET status = ?3, activated_at = ?4 \
+                 WHERE repository_id = ?1 AND digest = ?2"
+            }
+            ImageStatus::Archived => {
+                "UPDATE image SET status = ?3, archived_at = ?4 \
+                 WHERE repository_id = ?1 AND digest = ?2"
+            }
+            ImageStatus::Activating => {
+                "UPDATE image SET status = ?3 WHERE repository_id = ?1 AND digest = ?2"
+            }
+        };
+        let [repository, digest, code, at] =
+            params![repository.0, digest.as_str(), status_code(status), at.0];
+        let all = [repository, digest, code, at];
+        let used = if status == ImageStatus::Activating {
+            &all[..3]
+        } else {
+            &all[..]
+        };
+        self.0.execute(sql, used).await?;
+        Ok(())
+    }
+}

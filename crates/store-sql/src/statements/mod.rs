@@ -1,0 +1,14 @@
+//! The port's traits, implemented once over any driver, the text of each statement beside its use.
+//!
+//! Every statement reaches its rows through an index: a page costs the page, a deletion what it
+//! names (`tests/plans.rs` checks both). Numbers that stand for values live in `codes`.
+
+mod blobs;
+pub(crate) mod codes;
+mod control;
+mod garbage;
+mod images_read;
+mod images_write;
+mod reap;
+mod repositories;
+mod uploads;

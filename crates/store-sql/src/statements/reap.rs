@@ -1,0 +1,118 @@
+//! Emptying deleted repositories, a bounded step at a time: images, then links, then uploads,
+//! then the row itself. The order is what makes a step safe to stop after.
+
+use roadstead_domain::ids::RepositoryId;
+use roadstead_store::metadata::StoreError;
+
+use crate::sql::{Sql, Tx, limit, params};
+
+impl<S: Sql> Tx<S> {
+    /// One step of at most `rows` images, links and uploads; true once the row is gone.
+    pub(super) async fn reap(
+        &mut self,
+        repository: RepositoryId,
+        rows: usize,
+    ) -> Result<bool, StoreError> {
+        let row = self
+            .query_first(
+                "SELECT deleted_at FROM repository WHERE id = ?1",
+                &params![repository.0],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(true) };
+        if row.optional_int(0)?.is_none() {
+            return Err(StoreError::Failed(format!(
+                "repository {} is not deleted and cannot be reaped",
+                repository.0
+            )));
+        }
+        let mut left = rows;
+        left -= self.reap_images(repository, left).await?;
+        left -= self.reap_links(repository, left).await?;
+        left -= self.reap_uploads(repository, left).await?;
+        if left == 0 {
+            return Ok(false);
+        }
+        self.0
+            .execute(
+                "DELETE FROM resource_tag WHERE repository_id = ?1",
+                &params![repository.0],
+            )
+            .await?;
+        self.0
+            .execute(
+                "DELETE FROM repository WHERE id = ?1",
+                &params![repository.0],
+            )
+            .await?;
+        Ok(true)
+    }
+
+    async fn reap_images(
+        &mut self,
+        repository: RepositoryId,
+        rows: usize,
+    ) -> Result<usize, StoreError> {
+        let images = self
+            .0
+            .query(
+                "SELECT id FROM image WHERE repository_id = ?1 LIMIT ?2",
+                &[repository.0.into(), limit(rows)],
+            )
+            .await?;
+        for image in &images {
+            self.delete_image_rows(image.int(0)?).await?;
+        }
+        Ok(images.len())
+    }
+
+    async fn reap_links(
+        &mut self,
+        repository: RepositoryId,
+        rows: usize,
+    ) -> Result<usize, StoreError> {
+        let links = self
+            .0
+            .query(
+                "SELECT digest, blob_key FROM blob_link WHERE repository_id = ?1 LIMIT ?2",
+                &[repository.0.into(), limit(rows)],
+            )
+            .await?;
+        for link in &links {
+            self.0
+                .execute(
+                    "DELETE FROM blob_link WHERE repository_id = ?1 AND digest = ?2",
+                    &params![repository.0, link.text(0)?],
+                )
+                .await?;
+            self.release_blob(link.text(1)?).await?;
+        }
+        Ok(links.len())
+    }
+
+    async fn reap_uploads(
+        &mut self,
+        repository: RepositoryId,
+        rows: usize,
+    ) -> Result<usize, StoreError> {
+        let uploads = self
+            .0
+            .query(
+                "SELECT id, blob_key, received_bytes FROM upload \
+                 WHERE repository_id = ?1 LIMIT ?2",
+                &[repository.0.into(), limit(rows)],
+            )
+            .await?;
+        for upload in &uploads {
+            self.0
+                .execute(
+                    "DELETE FROM upload WHERE id = ?1",
+                    &params![upload.text(0)?],
+                )
+                .await?;
+            self.insert_garbage_row(upload.text(1)?, upload.int(2)?)
+                .await?;
+        }
+        Ok(uploads.len())
+    }
+}
