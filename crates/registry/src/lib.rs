@@ -67,6 +67,7 @@ pub struct Registry {
     keyring: KeyRing,
     rules: Rules,
     sessions: Sessions,
+    sweeping: tokio::sync::Mutex<()>,
     key_cache: KeyCache,
 }
 
@@ -80,6 +81,7 @@ impl Registry {
         rules: Rules,
     ) -> Self {
         let (sessions, key_cache) = (Sessions::default(), KeyCache::default());
+        let sweeping = tokio::sync::Mutex::new(());
         Self {
             metadata,
             blobs,
@@ -87,6 +89,7 @@ impl Registry {
             keyring,
             rules,
             sessions,
+            sweeping,
             key_cache,
         }
     }

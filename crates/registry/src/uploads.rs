@@ -84,6 +84,7 @@ impl Registry {
                 })
             })
             .await?;
+        self.sessions.open(&id, now);
         Ok(id)
     }
 
@@ -343,17 +344,14 @@ impl Registry {
         {
             return Ok(writer);
         }
-        let writer = match upload.parts {
-            0 => self.blobs.create(&upload.key).await,
-            _ => self.blobs.resume(&upload.key, upload.received_bytes).await,
-        };
-        // An append that failed before its first row update has left a file behind.
-        let writer = match writer {
-            Err(BlobError::Io(error)) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                self.blobs.resume(&upload.key, upload.received_bytes).await
+        let writer = match session.take_fresh() {
+            true => self.blobs.create(&upload.key).await?,
+            false => {
+                self.blobs
+                    .resume(&upload.key, upload.received_bytes)
+                    .await?
             }
-            other => other,
-        }?;
+        };
         // A power cut may have taken bytes of a part that was not yet sealed.
         upload.received_bytes = writer.size_bytes();
         Ok(writer)

@@ -16,6 +16,8 @@ pub(crate) struct Sessions(Mutex<HashMap<UploadId, Session>>);
 
 struct Session {
     is_claimed: bool,
+    /// Opened by this process and not written to since: its key cannot have bytes yet.
+    is_fresh: bool,
     used_at: Timestamp,
     writer: Arc<Mutex<Option<Box<dyn BlobWriter>>>>,
 }
@@ -25,12 +27,24 @@ impl Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Remembers an upload that was opened just now.
+    pub(super) fn open(&self, id: &UploadId, now: Timestamp) {
+        let session = Session {
+            is_claimed: false,
+            is_fresh: true,
+            used_at: now,
+            writer: Arc::default(),
+        };
+        self.lock().insert(id.clone(), session);
+    }
+
     /// Takes the right to write to an upload; none if another request has it.
     pub(super) fn claim(&self, id: &UploadId, now: Timestamp) -> Option<SessionGuard<'_>> {
         let mut sessions = self.lock();
         let is_new = !sessions.contains_key(id);
         let session = sessions.entry(id.clone()).or_insert_with(|| Session {
             is_claimed: false,
+            is_fresh: false,
             used_at: now,
             writer: Arc::default(),
         });
@@ -38,10 +52,12 @@ impl Sessions {
             return None;
         }
         (session.is_claimed, session.used_at) = (true, now);
+        let is_fresh = std::mem::take(&mut session.is_fresh);
         Some(SessionGuard {
             sessions: self,
             id: id.clone(),
             is_new,
+            is_fresh,
             writer: session.writer.clone(),
         })
     }
@@ -65,6 +81,7 @@ pub(crate) struct SessionGuard<'s> {
     sessions: &'s Sessions,
     id: UploadId,
     is_new: bool,
+    is_fresh: bool,
     writer: Arc<Mutex<Option<Box<dyn BlobWriter>>>>,
 }
 
@@ -76,6 +93,11 @@ impl SessionGuard<'_> {
     /// The writer, if one is kept.
     pub(super) fn take(&mut self) -> Option<Box<dyn BlobWriter>> {
         self.slot().take()
+    }
+
+    /// Whether the key cannot have bytes yet; true at most once.
+    pub(super) fn take_fresh(&mut self) -> bool {
+        std::mem::take(&mut self.is_fresh)
     }
 
     /// Keeps the writer for the next request.

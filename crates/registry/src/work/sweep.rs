@@ -97,6 +97,11 @@ impl Registry {
         holder: &str,
         now: Timestamp,
     ) -> Result<Option<SweepReport>, Error> {
+        let _one_at_a_time = self.sweeping.lock().await;
+        self.sessions.drop_idle(now);
+        if self.is_clean(now).await? {
+            return Ok(Some(SweepReport::default()));
+        }
         let claimed = self
             .metadata
             .write((holder.to_owned(), now), |tx, (holder, now)| {
@@ -111,13 +116,27 @@ impl Registry {
         if !claimed {
             return Ok(None);
         }
-        self.sessions.drop_idle(now);
         let mut report = SweepReport::default();
         self.reap_repositories(&mut report).await?;
         self.expire_uploads(now, &mut report).await?;
         self.remove_links(now, &mut report).await?;
         self.delete_garbage(&mut report).await?;
         Ok(Some(report))
+    }
+
+    /// Whether a step would find nothing: an idle server writes nothing.
+    async fn is_clean(&self, now: Timestamp) -> Result<bool, Error> {
+        let due_before = now - self.rules.sweep_grace;
+        self.metadata
+            .read((now, due_before), |tx, (now, due_before)| {
+                Box::pin(async move {
+                    Ok(tx.deleted_repositories(1).await?.is_empty()
+                        && tx.expired_uploads(*now, 1).await?.is_empty()
+                        && tx.unreferenced_links(*due_before, 1).await?.is_empty()
+                        && tx.garbage(None, 1).await?.is_empty())
+                })
+            })
+            .await
     }
 
     async fn reap_repositories(&self, report: &mut SweepReport) -> Result<(), Error> {
