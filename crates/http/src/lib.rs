@@ -20,6 +20,7 @@ use roadstead_domain::time::Timestamp;
 use roadstead_registry::Registry;
 use roadstead_registry::context::Clock;
 
+use crate::aws::SigningKeys;
 use crate::host::Arrival;
 use crate::metrics::Metrics;
 
@@ -52,6 +53,29 @@ pub struct Faces {
     pub settings: Settings,
     /// Counters for `/metrics`.
     pub metrics: Metrics,
+    /// Signing keys derived a moment ago.
+    pub signing_keys: SigningKeys,
+}
+
+impl Faces {
+    /// Puts the faces of `registry` together.
+    pub fn new(registry: Arc<Registry>, clock: Arc<dyn Clock>, settings: Settings) -> Self {
+        let (metrics, signing_keys) = (Metrics::default(), SigningKeys::default());
+        Self {
+            registry,
+            clock,
+            settings,
+            metrics,
+            signing_keys,
+        }
+    }
+}
+
+impl Faces {
+    /// The faces over a registry.
+    pub fn new(registry: Arc<Registry>, clock: Arc<dyn Clock>, settings: Settings) -> Self {
+        Self { registry, clock, settings, metrics: Metrics::default() }
+    }
 }
 
 /// What is known of a request before anything of it is read.

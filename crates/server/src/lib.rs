@@ -1,1 +1,10 @@
-//! placeholder
+//! The program: settings, the real clock and randomness, the data directory, and the commands.
+//!
+//! This is the only place that puts the parts together; nothing else knows which stores there are.
+
+pub mod ambient;
+pub mod commands;
+pub mod compose;
+pub mod config;
+pub mod control;
+pub mod data_dir;

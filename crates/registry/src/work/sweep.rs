@@ -124,6 +124,15 @@ impl Registry {
         Ok(Some(report))
     }
 
+    /// Gives the sweep's lease back, so that another node need not wait for its end.
+    pub async fn release_sweep(&self, holder: &str) -> Result<(), Error> {
+        self.metadata
+            .write(holder.to_owned(), |tx, holder| {
+                Box::pin(async move { Ok(tx.release_lease(LEASE_NAME, holder).await?) })
+            })
+            .await
+    }
+
     /// Whether a step would find nothing: an idle server writes nothing.
     async fn is_clean(&self, now: Timestamp) -> Result<bool, Error> {
         let due_before = now - self.rules.sweep_grace;

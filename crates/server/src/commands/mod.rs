@@ -1,0 +1,86 @@
+//! The command line: one module for each command.
+
+pub mod demo;
+pub mod key;
+pub mod serve;
+pub mod sweep;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::Config;
+
+/// A self-hosted container registry that is Amazon ECR to its clients.
+#[derive(Debug, Parser)]
+#[command(name = "roadstead", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the registry.
+    Serve(serve::ServeArgs),
+    /// Show the main job on a throw-away store: create, push, list, delete, free.
+    Demo(demo::DemoArgs),
+    /// Make, list and disable access keys.
+    Key(key::KeyArgs),
+    /// Show what waits to be freed, or free it.
+    Sweep(sweep::SweepArgs),
+}
+
+/// Where the settings come from.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigArgs {
+    /// The configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// The settings: file, variables, then these arguments.
+    pub fn load(&self) -> Result<Config> {
+        let mut config = Config::load(self.config.as_deref(), |name| std::env::var(name).ok())?;
+        if let Some(data) = &self.data {
+            config.data = data.clone();
+        }
+        Ok(config)
+    }
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// A number of bytes for people.
+pub fn bytes_text(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+        _ => format!("{:.1} GiB", bytes as f64 / 1_073_741_824.0),
+    }
+}
+
+/// Runs a parsed command line.
+pub fn run(cli: Cli) -> Result<()> {
+    match cli.command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Key(args) => key::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
+    }
+}

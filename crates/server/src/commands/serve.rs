@@ -1,0 +1,192 @@
+//! `roadstead serve`: the registry, until SIGTERM.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use roadstead_http::Faces;
+use roadstead_registry::Registry;
+use roadstead_registry::context::Clock;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::ConfigArgs;
+use crate::ambient::{SystemClock, SystemIds};
+use crate::config::{Config, Log};
+use crate::data_dir::DataDir;
+use crate::{compose, control};
+
+/// `roadstead serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Where the settings come from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The address to listen on.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// For development: loopback only, any access key accepted, login optional, repositories made
+    /// on first push.
+    #[arg(long)]
+    pub dev: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &ServeArgs) -> Result<()> {
+    let mut config = args.config.load()?;
+    config.listen = args.listen.unwrap_or(config.listen);
+    if args.dev && !config.listen.ip().is_loopback() {
+        bail!(
+            "--dev accepts anybody, so it listens on loopback only, not on {}",
+            config.listen
+        );
+    }
+    start_log(&config.log)?;
+    tokio::runtime::Runtime::new()?.block_on(serve(config, args.dev))
+}
+
+async fn serve(config: Config, is_dev: bool) -> Result<()> {
+    let data = DataDir::take(&config.data)?;
+    let registry = compose::embedded(&data, Arc::new(SystemIds::default()), config.rules())?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("listening on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    tokio::spawn(control::serve(
+        control::listen(&data)?,
+        registry.clone(),
+        clock.clone(),
+    ));
+    greet(&config, is_dev, address, &registry, &*clock).await?;
+    let faces = compose::faces(registry.clone(), clock, config.faces(is_dev)?);
+    let sweeper = tokio::spawn(sweep_forever(faces.clone(), config.sweep.interval_seconds));
+    let (mut terminated, mut interrupted) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    roadstead_http::server::serve(faces, listener, async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+        tracing::info!("stopping: requests in flight may end");
+    })
+    .await;
+    sweeper.abort();
+    Ok(())
+}
+
+/// Sweeps at every interval, and at once while there is more to do.
+async fn sweep_forever(faces: Arc<Faces>, interval_seconds: u32) {
+    let holder = faces.registry.ids().request_id();
+    loop {
+        match faces.registry.sweep_step(&holder, faces.clock.now()).await {
+            Ok(Some(step)) => {
+                faces
+                    .metrics
+                    .count_sweep(step.blobs_deleted, step.bytes_freed);
+                if step.bytes_freed > 0 {
+                    tracing::info!(
+                        blobs = step.blobs_deleted,
+                        bytes = step.bytes_freed,
+                        "swept"
+                    );
+                }
+                if step.has_more {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(error = %error_chain(&error), "sweep"),
+        }
+        tokio::time::sleep(Duration::from_secs(interval_seconds.into())).await;
+    }
+}
+
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// Prints what a user needs first, and the root key if this is the first start.
+async fn greet(
+    config: &Config,
+    is_dev: bool,
+    address: SocketAddr,
+    registry: &Registry,
+    clock: &dyn Clock,
+) -> Result<()> {
+    let host = if address.ip().is_loopback() || address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    };
+    println!(
+        "roadstead listens on http://{address}, data in {}\n",
+        config.data.display()
+    );
+    println!(
+        "export AWS_ENDPOINT_URL=http://{host} AWS_REGION={}",
+        config.region
+    );
+    if is_dev {
+        println!(
+            "export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY=any",
+            config.account
+        );
+    } else if registry.access_keys(None).await?.is_empty() {
+        let key = registry
+            .create_access_key(config.default_account()?, clock.now())
+            .await?;
+        println!(
+            "# the root key of account {}, shown only now:",
+            config.account
+        );
+        println!(
+            "export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}",
+            key.id, *key.secret
+        );
+    } else {
+        println!(
+            "# with an access key; another is made by: roadstead key create --data {}",
+            config.data.display()
+        );
+    }
+    println!("aws ecr create-repository --repository-name app");
+    if !is_dev {
+        println!(
+            "aws ecr get-login-password | docker login --username AWS --password-stdin {host}"
+        );
+    }
+    println!("docker push {host}/app\n");
+    if is_dev {
+        println!(
+            "*** --dev: ANY access key is accepted, login is optional, and repositories are made on first push."
+        );
+        println!("*** Never use it for data that matters.\n");
+    }
+    Ok(())
+}
+
+fn start_log(log: &Log) -> Result<()> {
+    let filter =
+        EnvFilter::try_new(&log.level).with_context(|| format!("log.level '{}'", log.level))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match log.format.as_str() {
+        "json" => builder.json().init(),
+        _ => builder.init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,256 @@
+//! Commands to a data directory: through the process that owns it, over an owner-only Unix
+//! socket, or by opening the store here when no process does.
+//!
+//! One line of JSON asks; lines of JSON answer, the last one with `done` or `error`.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use roadstead_domain::ids::AccountId;
+use roadstead_registry::Registry;
+use roadstead_registry::context::Clock;
+use roadstead_registry::work::SweepReport;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixListener;
+use tokio::sync::mpsc::Sender;
+
+use crate::ambient::{SystemClock, SystemIds};
+use crate::compose;
+use crate::config::Config;
+use crate::data_dir::{DataDir, socket_path};
+
+/// Longest command, bytes.
+const COMMAND_BYTES_MAX: u64 = 64 * 1024;
+
+/// A command.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Command {
+    /// Make an access key.
+    KeyCreate {
+        /// For this account.
+        account: String,
+    },
+    /// List access keys, without secrets.
+    KeyList {
+        /// Of this account, or of all.
+        account: Option<String>,
+    },
+    /// Make an access key stop working.
+    KeyDisable {
+        /// Its id.
+        id: String,
+    },
+    /// What a sweep would find.
+    SweepStatus,
+    /// Sweep until nothing is left to do.
+    Sweep,
+}
+
+/// Runs a command against whoever owns `config.data`; `progress` gets the lines before the last.
+pub fn run(config: &Config, command: &Command, mut progress: impl FnMut(&Value)) -> Result<Value> {
+    if let Some(stream) = connect(&config.data)? {
+        return ask(stream, command, progress);
+    }
+    let data = DataDir::take(&config.data)?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let registry = compose::embedded(&data, Arc::new(SystemIds::default()), config.rules())?;
+        let (sender, mut lines) = tokio::sync::mpsc::channel(1);
+        let executed = execute(&registry, &SystemClock, command, &sender);
+        let mut executed = std::pin::pin!(executed);
+        loop {
+            tokio::select! {
+                outcome = &mut executed => return outcome,
+                Some(line) = lines.recv() => progress(&line),
+            }
+        }
+    })
+}
+
+fn connect(data: &Path) -> Result<Option<UnixStream>> {
+    let directory = match File::open(data) {
+        Ok(directory) => directory,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("opening {}", data.display())),
+    };
+    match UnixStream::connect(socket_path(&directory)) {
+        Ok(stream) => Ok(Some(stream)),
+        // No socket, or one that a server left when it died.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error).context("reaching the server that owns the data directory"),
+    }
+}
+
+fn ask(
+    mut stream: UnixStream,
+    command: &Command,
+    mut progress: impl FnMut(&Value),
+) -> Result<Value> {
+    serde_json::to_writer(&mut stream, command)?;
+    stream.write_all(b"\n")?;
+    for line in BufReader::new(stream).lines() {
+        let line: Value = serde_json::from_str(&line?)?;
+        if let Some(done) = line.get("done") {
+            return Ok(done.clone());
+        }
+        if let Some(error) = line.get("error").and_then(Value::as_str) {
+            bail!("{error}");
+        }
+        progress(&line);
+    }
+    bail!("the server ended the conversation early");
+}
+
+/// Opens the control socket of a data directory that this process owns.
+pub fn listen(data: &DataDir) -> Result<UnixListener> {
+    let directory = File::open(data.path())?;
+    let path = socket_path(&directory);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path).context("opening the control socket")?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Takes commands until the listener fails.
+pub async fn serve(listener: UnixListener, registry: Arc<Registry>, clock: Arc<dyn Clock>) {
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "control socket");
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let (registry, clock) = (registry.clone(), clock.clone());
+        tokio::spawn(async move {
+            if let Err(error) = converse(stream, &registry, &*clock).await {
+                tracing::warn!(%error, "control conversation");
+            }
+        });
+    }
+}
+
+async fn converse(
+    stream: tokio::net::UnixStream,
+    registry: &Registry,
+    clock: &dyn Clock,
+) -> Result<()> {
+    let (reading, mut writing) = stream.into_split();
+    let mut line = String::new();
+    tokio::io::BufReader::new(reading.take(COMMAND_BYTES_MAX))
+        .read_line(&mut line)
+        .await?;
+    let outcome = match serde_json::from_str::<Command>(&line) {
+        Err(error) => Err(anyhow!("not a command: {error}")),
+        Ok(command) => {
+            let (sender, mut lines) = tokio::sync::mpsc::channel(1);
+            let executed = execute(registry, clock, &command, &sender);
+            let mut executed = std::pin::pin!(executed);
+            loop {
+                tokio::select! {
+                    outcome = &mut executed => break outcome,
+                    Some(line) = lines.recv() => writing.write_all(format!("{line}\n").as_bytes()).await?,
+                }
+            }
+        }
+    };
+    let last = match outcome {
+        Ok(done) => json!({ "done": done }),
+        Err(error) => json!({ "error": format!("{error:#}") }),
+    };
+    Ok(writing.write_all(format!("{last}\n").as_bytes()).await?)
+}
+
+/// Does what a command says, in the process that owns the stores.
+async fn execute(
+    registry: &Registry,
+    clock: &dyn Clock,
+    command: &Command,
+    progress: &Sender<Value>,
+) -> Result<Value> {
+    let parse = |account: &str| AccountId::parse(account).context("an account has 12 digits");
+    match command {
+        Command::KeyCreate { account } => {
+            let key = registry
+                .create_access_key(parse(account)?, clock.now())
+                .await?;
+            Ok(json!({ "accessKeyId": key.id, "secretAccessKey": *key.secret }))
+        }
+        Command::KeyList { account } => {
+            let account = account.as_deref().map(parse).transpose()?;
+            let describe = |key: &roadstead_store::metadata::AccessKey| {
+                json!({
+                    "accessKeyId": key.id,
+                    "account": key.account.as_str(),
+                    "createdAt": key.created_at.seconds(),
+                    "disabledAt": key.disabled_at.map(|at| at.seconds()),
+                })
+            };
+            let keys = registry.access_keys(account).await?;
+            Ok(keys.iter().map(describe).collect())
+        }
+        Command::KeyDisable { id } => match registry.disable_access_key(id, clock.now()).await? {
+            true => Ok(json!({ "accessKeyId": id, "disabled": true })),
+            false => bail!("there is no access key '{id}'"),
+        },
+        Command::SweepStatus => {
+            let status = registry.sweep_status(clock.now()).await?;
+            Ok(json!({
+                "blobsWaiting": status.links_waiting,
+                "bytesWaiting": status.bytes_waiting,
+                "blobsDue": status.links_due,
+                "blobsDoomed": status.blobs_doomed,
+                "bytesDoomed": status.bytes_doomed,
+                "repositoriesDeleted": status.repositories_deleted,
+            }))
+        }
+        Command::Sweep => sweep(registry, clock, progress).await,
+    }
+}
+
+async fn sweep(registry: &Registry, clock: &dyn Clock, progress: &Sender<Value>) -> Result<Value> {
+    let holder = registry.ids().request_id();
+    let mut total = SweepReport::default();
+    loop {
+        let Some(step) = registry.sweep_step(&holder, clock.now()).await? else {
+            bail!("another node is sweeping");
+        };
+        total += step;
+        if !total.has_more {
+            registry.release_sweep(&holder).await?;
+            return Ok(report(&total));
+        }
+        // Nobody may be listening any more; the sweep goes on.
+        let _ = progress.send(report(&total)).await;
+    }
+}
+
+/// A report as JSON.
+fn report(report: &SweepReport) -> Value {
+    json!({
+        "bytesFreed": report.bytes_freed,
+        "blobsDeleted": report.blobs_deleted,
+        "linksRemoved": report.links_removed,
+        "uploadsExpired": report.uploads_expired,
+        "repositoriesReaped": report.repositories_reaped,
+    })
+}

@@ -1,0 +1,14 @@
+//! The `roadstead` program.
+
+use clap::Parser as _;
+use roadstead_server::commands::{Cli, run};
+
+fn main() -> std::process::ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("roadstead: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
