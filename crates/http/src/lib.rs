@@ -71,13 +71,6 @@ impl Faces {
     }
 }
 
-impl Faces {
-    /// The faces over a registry.
-    pub fn new(registry: Arc<Registry>, clock: Arc<dyn Clock>, settings: Settings) -> Self {
-        Self { registry, clock, settings, metrics: Metrics::default() }
-    }
-}
-
 /// What is known of a request before anything of it is read.
 #[derive(Debug, Clone)]
 pub struct Arrived {

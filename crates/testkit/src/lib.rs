@@ -1,1 +1,15 @@
-//! placeholder
+//! A whole server in one process, with a clock that tests move and clients that speak its public
+//! doors. For tests only.
+
+pub mod answer;
+pub mod aws;
+pub mod client;
+pub mod clock;
+pub mod images;
+pub mod oci;
+pub mod world;
+
+pub use answer::Answer;
+pub use clock::{CountingIds, TestClock};
+pub use images::{Artifact, Layout};
+pub use world::{Credentials, World, WorldBuilder};

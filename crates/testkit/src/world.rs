@@ -1,0 +1,232 @@
+//! The server under test.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use roadstead_domain::ids::{AccountId, Region};
+use roadstead_domain::time::Span;
+use roadstead_http::{Faces, Settings};
+use roadstead_registry::context::Clock as _;
+use roadstead_registry::keyring::{KEY_BYTES, KeyRing, RingKey};
+use roadstead_registry::work::SweepReport;
+use roadstead_registry::{Registry, Rules};
+use roadstead_server::compose::{self, Stores};
+use roadstead_store::fault::{Faults, FaultyBlobs, FaultyMetadata};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use crate::{CountingIds, TestClock};
+
+/// The account of [`World::credentials`].
+pub const ACCOUNT: &str = "123456789012";
+/// The region that clients ask.
+pub const REGION: &str = "us-east-1";
+
+/// An access key.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The id.
+    pub id: String,
+    /// The secret.
+    pub secret: String,
+    /// The region to sign for.
+    pub region: String,
+}
+
+impl Credentials {
+    /// The same key in another region.
+    pub fn in_region(&self, region: &str) -> Self {
+        Self {
+            region: region.into(),
+            ..self.clone()
+        }
+    }
+}
+
+/// How a world differs from the usual one.
+#[derive(Debug, Clone)]
+pub struct WorldBuilder {
+    /// The rules.
+    pub rules: Rules,
+    /// The faces' settings.
+    pub settings: Settings,
+}
+
+impl Default for WorldBuilder {
+    fn default() -> Self {
+        let settings = Settings {
+            default_account: AccountId::parse(ACCOUNT).expect("an account"),
+            default_region: Region::parse(REGION).expect("a region"),
+            is_dev: false,
+            repository_host: None,
+            repository_scheme: None,
+            public_endpoints: vec![],
+        };
+        Self {
+            rules: Rules::default(),
+            settings,
+        }
+    }
+}
+
+impl WorldBuilder {
+    /// `strict_ecr` on.
+    pub fn strict(mut self) -> Self {
+        self.rules.is_strict_ecr = true;
+        self
+    }
+
+    /// `--dev`.
+    pub fn dev(mut self) -> Self {
+        self.settings.is_dev = true;
+        self
+    }
+
+    /// No grace: the next sweep frees whatever is unreferenced.
+    pub fn without_grace(mut self) -> Self {
+        self.rules.sweep_grace = Span::seconds(0);
+        self
+    }
+
+    /// Addresses in AWS's own form.
+    pub fn with_aws_hosts(mut self) -> Self {
+        self.settings.repository_host = Some("{account}.dkr.ecr.{region}.amazonaws.com".into());
+        self.settings.repository_scheme = Some("https".into());
+        self
+    }
+
+    /// Starts the server.
+    pub async fn start(self) -> World {
+        World::with(self).await
+    }
+}
+
+/// A server over a directory of its own, stopped and removed when dropped.
+pub struct World {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its clock.
+    pub clock: Arc<TestClock>,
+    /// Its use cases, for what has no public door.
+    pub registry: Arc<Registry>,
+    /// A root key of [`ACCOUNT`].
+    pub credentials: Credentials,
+    /// Makes the stores fail on command.
+    pub faults: Arc<Faults>,
+    directory: TempDir,
+    _stop: oneshot::Sender<()>,
+}
+
+impl World {
+    /// The usual world.
+    pub async fn start() -> Self {
+        WorldBuilder::default().start().await
+    }
+
+    /// A world to be changed before it starts.
+    pub fn builder() -> WorldBuilder {
+        WorldBuilder::default()
+    }
+
+    async fn with(builder: WorldBuilder) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let (clock, ids) = (
+            Arc::new(TestClock::default()),
+            Arc::new(CountingIds::default()),
+        );
+        let stores = Stores::embedded(
+            &directory.path().join("metadata.sqlite"),
+            &directory.path().join("blobs"),
+        );
+        let stores = stores.expect("the stores open");
+        let faults = Arc::new(Faults::default());
+        let stores = Stores {
+            metadata: Arc::new(FaultyMetadata::new(stores.metadata, faults.clone())),
+            blobs: Arc::new(FaultyBlobs::new(stores.blobs, faults.clone())),
+        };
+        let key = RingKey {
+            id: 1,
+            key: Zeroizing::new([7; KEY_BYTES]),
+        };
+        let keyring = KeyRing::new(&[key]).expect("a key ring");
+        let registry = compose::registry(stores, ids, keyring, builder.rules);
+        let faces: Arc<Faces> = compose::faces(registry.clone(), clock.clone(), builder.settings);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (stop, stopped) = oneshot::channel();
+        tokio::spawn(roadstead_http::server::serve(faces, listener, async {
+            // Dropping the world stops the server.
+            let _ = stopped.await;
+        }));
+        let mut world = Self {
+            address,
+            clock,
+            registry,
+            credentials: Credentials {
+                id: String::new(),
+                secret: String::new(),
+                region: REGION.into(),
+            },
+            faults,
+            directory,
+            _stop: stop,
+        };
+        world.credentials = world.key_of(ACCOUNT).await;
+        world
+    }
+
+    /// A fresh root key of an account.
+    pub async fn key_of(&self, account: &str) -> Credentials {
+        let account = AccountId::parse(account).expect("an account");
+        let key = self
+            .registry
+            .create_access_key(account, self.clock.now())
+            .await
+            .expect("a key");
+        Credentials {
+            id: key.id,
+            secret: key.secret.to_string(),
+            region: REGION.into(),
+        }
+    }
+
+    /// Sweeps until nothing is left to do.
+    pub async fn sweep(&self) -> SweepReport {
+        let mut total = SweepReport::default();
+        loop {
+            let step = self
+                .registry
+                .sweep_step("test", self.clock.now())
+                .await
+                .expect("a sweep");
+            total += step.expect("the lease");
+            if !total.has_more {
+                return total;
+            }
+        }
+    }
+
+    /// The files that hold blobs, staged ones included.
+    pub fn blob_files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.directory.path().join("blobs")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+                match entry.path() {
+                    path if path.is_dir() => folders.push(path),
+                    path => files.push(path),
+                }
+            }
+        }
+        files
+    }
+
+    /// The bytes in those files.
+    pub fn blob_bytes(&self) -> u64 {
+        let length = |path: &PathBuf| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        self.blob_files().iter().map(length).sum()
+    }
+}
