@@ -1,0 +1,72 @@
+//! Answers as the JSON 1.1 protocol frames them (ecr.md 1.2, 1.3; auth.md section 3).
+//!
+//! The request id and the date are added further out, to every answer alike.
+
+use http::{HeaderValue, Response, StatusCode, header};
+use roadstead_api_model::{Operation, check};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::error::{Failure, Refusal};
+use crate::body::{self, Body};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
+
+/// An answer of nothing but a status.
+pub(super) fn bare(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// What a content type of no protocol is answered (auth.md section 2, "unknown target").
+pub(super) fn not_an_api() -> Response<Body> {
+    let mut response = Response::new(body::full("<UnknownOperationException/>\n"));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+/// A JSON answer.
+pub(super) fn json(status: StatusCode, bytes: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(body::full(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response
+}
+
+/// The bytes of a result: members in alphabetical order, as AWS writes them.
+pub(super) fn output(operation: Operation, output: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    let value = serde_json::to_value(output).map_err(|error| unwritable(operation, &error))?;
+    debug_assert_eq!(
+        check(operation.service(), operation.output_shape(), &value),
+        [],
+        "an answer of {operation:?} breaks its model"
+    );
+    serde_json::to_vec(&value).map_err(|error| unwritable(operation, &error))
+}
+
+fn unwritable(operation: Operation, error: &serde_json::Error) -> Failure {
+    tracing::error!(?operation, %error, "an answer could not be written");
+    Failure::Unfinished
+}
+
+/// The answer to a failed call.
+pub(super) fn refusal(
+    operation: Option<Operation>,
+    request_id: &str,
+    failure: Failure,
+) -> Response<Body> {
+    let Refusal {
+        code,
+        status,
+        message,
+        mut members,
+    } = failure.into_refusal(operation, request_id);
+    members.insert("__type".into(), Value::from(code));
+    members.insert("message".into(), Value::from(message));
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = json(status, Value::Object(members).to_string().into_bytes());
+    let code = HeaderValue::from_static(code);
+    response.headers_mut().insert("x-amzn-errortype", code);
+    response
+}
