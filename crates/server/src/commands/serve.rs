@@ -1,5 +1,6 @@
 //! `roadstead serve`: the registry, until SIGTERM.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,6 +184,7 @@ fn start_log(log: &Log) -> Result<()> {
         EnvFilter::try_new(&log.level).with_context(|| format!("log.level '{}'", log.level))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match log.format.as_str() {
         "json" => builder.json().init(),
