@@ -228,6 +228,7 @@ impl<'s> Bench<'s> {
 macro_rules! steps {
     ($($kind:ident $name:ident($($arg:ident: $type:ty),*) -> $out:ty = |$tx:ident| $call:expr;)*) => {
         /// Each call of the port as its own transaction, which has to succeed.
+        #[allow(clippy::ptr_arg)] // One shape for every input: what is cloned is what is named.
         impl Bench<'_> {
             $(
                 pub(super) async fn $name(&self, $($arg: &$type),*) -> $out {

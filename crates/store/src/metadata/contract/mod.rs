@@ -6,7 +6,15 @@
 
 mod bench;
 
+pub mod blobs;
+pub mod concurrency;
+pub mod deletion;
+pub mod images;
+pub mod keys;
+pub mod paging;
 pub mod repositories;
+pub mod transactions;
+pub mod uploads;
 
 use std::any::Any;
 
@@ -48,6 +56,72 @@ macro_rules! metadata_contract {
                 a_deleted_name_is_free_at_once
                 settings_are_replaced
                 resource_tags_are_replaced
+            );
+            $crate::metadata_contract!(@family $subject, images:
+                stored_and_read_back
+                stored_once
+                tags_point_and_move
+                tags_keep_the_order_of_attachment
+                only_images_are_tagged
+                indexes_know_their_children
+                pulls_only_move_forward
+                status_and_times
+                referrers_by_type
+                repositories_share_no_images
+            );
+            $crate::metadata_contract!(@family $subject, deletion:
+                a_deleted_image_leaves_nothing
+                a_deleted_tag_leaves_its_image
+                reaping_goes_in_steps
+                reaping_keeps_what_others_use
+                live_repositories_are_not_reaped
+                everything_can_go
+            );
+            $crate::metadata_contract!(@family $subject, paging:
+                repositories_page_by_name
+                tags_page_by_name
+                entries_page_by_digest_and_tag
+                images_page_by_push
+                referrers_page_by_digest
+                deleting_while_paging
+            );
+            $crate::metadata_contract!(@family $subject, uploads:
+                life_of_an_upload
+                uploads_expire_oldest_first
+                an_upload_ends_once
+            );
+            $crate::metadata_contract!(@family $subject, blobs:
+                linked_and_read
+                mounted_into_another_repository
+                second_bytes_become_garbage
+                edges_decide_who_is_referenced
+                an_edge_before_its_link
+                touching_renews_grace
+                unlinking_refuses_what_came_back
+                the_last_link_makes_garbage
+                garbage_is_listed_by_key
+                live_bytes_are_never_garbage
+            );
+            $crate::metadata_contract!(@family $subject, keys:
+                life_of_an_access_key
+                keys_by_account
+                leases_have_one_holder
+            );
+            $crate::metadata_contract!(@family $subject, transactions:
+                a_refusal_leaves_nothing
+                a_write_reads_what_it_wrote
+                a_swallowed_failure_does_not_commit
+                a_panic_is_a_failure
+                a_refusal_takes_no_other_with_it
+            );
+            $crate::metadata_contract!(@family $subject, concurrency:
+                one_name_has_one_winner
+                one_immutable_tag_has_one_winner
+                one_digest_is_stored_once
+                the_sweep_never_takes_what_is_linked
+                the_sweep_never_takes_what_is_pushed
+                deleting_shared_layers_at_once
+                one_upload_has_one_finisher
             );
         }
     };

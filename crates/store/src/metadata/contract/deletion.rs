@@ -1,0 +1,198 @@
+//! Cases about deleting images, tags and whole repositories.
+
+use roadstead_domain::ids::AccountId;
+use roadstead_domain::time::Timestamp;
+
+use super::bench::{ALL, Bench, at, tag, tags};
+use crate::metadata::{ImageFilter, MetadataStore, StoreError};
+
+/// With an image go its tags, bytes and edges, and nothing of any other.
+pub async fn a_deleted_image_leaves_nothing(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let id = bench.made("app").await;
+    let gone = bench.digest("gone");
+    let mut index = bench.index_of("gone", &["child"]);
+    index.image.subject = Some(bench.digest("subject"));
+    bench.insert_image(&id, &index).await;
+    bench.insert_image(&id, &bench.image("stays")).await;
+    for (text, label) in [("a", "gone"), ("b", "stays"), ("c", "gone")] {
+        bench
+            .put_tag(&id, &tag(text), &bench.digest(label), &at(1), &1)
+            .await;
+    }
+    bench.delete_image(&id, &gone, &at(2)).await;
+    // Deleting what is not there is nothing.
+    bench.delete_image(&id, &gone, &at(3)).await;
+
+    assert_eq!(bench.image_at(&id, &gone).await, None);
+    assert_eq!(bench.manifest(&id, &gone).await, None);
+    assert_eq!(bench.tags(&id, &None, &ALL).await, tags(&["b"]));
+    assert_eq!(bench.tagged(&id, &tag("a")).await, None);
+    assert_eq!(bench.parents_of(&id, &bench.digest("child")).await, []);
+    let subject = bench.digest("subject");
+    assert_eq!(
+        bench.referrers(&id, &subject, &vec![], &None, &ALL).await,
+        []
+    );
+    let all = ImageFilter::default();
+    assert_eq!(
+        bench.images(&id, &all, &None, &ALL).await,
+        [bench.image("stays").image]
+    );
+
+    assert!(bench.insert_image(&id, &bench.image("gone")).await);
+    assert_eq!(bench.tags_of(&id, &gone).await, []);
+    assert_eq!(bench.parents_of(&id, &bench.digest("child")).await, []);
+}
+
+/// F08: one of several tags goes; then the last; the image stays.
+pub async fn a_deleted_tag_leaves_its_image(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let id = bench.made("app").await;
+    let digest = bench.digest("one");
+    bench.insert_image(&id, &bench.image("one")).await;
+    for (text, seq) in [("a", 1), ("b", 2)] {
+        bench.put_tag(&id, &tag(text), &digest, &at(1), &seq).await;
+    }
+    for left in [&["b"][..], &[]] {
+        let gone = if left.is_empty() { "b" } else { "a" };
+        bench.delete_tag(&id, &tag(gone)).await;
+        bench.delete_tag(&id, &tag(gone)).await;
+        assert_eq!(bench.tagged(&id, &tag(gone)).await, None);
+        assert_eq!(bench.tags_of(&id, &digest).await, tags(left));
+        assert!(bench.image_at(&id, &digest).await.is_some());
+    }
+}
+
+/// Emptying a repository takes as many steps as its contents need, and ends.
+pub async fn reaping_goes_in_steps(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let id = bench.made("app").await;
+    for label in ["l1", "l2", "l3"] {
+        bench.stored_blob(id, label, at(1)).await;
+    }
+    for label in ["i1", "i2", "i3"] {
+        bench
+            .insert_image(&id, &bench.image_of(label, &["l1", "l2"]))
+            .await;
+        bench
+            .put_tag(&id, &tag(label), &bench.digest(label), &at(1), &1)
+            .await;
+    }
+    let mut upload = bench.new_upload(id, "upload");
+    upload.received_bytes = 11;
+    bench.insert_upload(&upload).await;
+    bench.delete_repository(&id, &at(2)).await;
+
+    // Three images, three links and one upload, two at a time.
+    let mut steps = 0;
+    while !bench.reap_repository(&id, &2).await {
+        assert!(bench.deleted_repositories(&ALL).await.contains(&id));
+        steps += 1;
+        assert!(steps < 10, "reaping does not end");
+    }
+    assert_eq!(steps, 3);
+    assert!(!bench.deleted_repositories(&ALL).await.contains(&id));
+    assert!(bench.reap_repository(&id, &2).await, "again is nothing");
+    let garbage = bench.garbage(&None, &ALL).await;
+    for (label, size_bytes) in [("l1", 7), ("l2", 7), ("l3", 7), ("upload", 11)] {
+        let key = bench.blob_key(label);
+        let found = garbage.iter().find(|g| g.key == key);
+        assert_eq!(found.map(|g| g.size_bytes), Some(size_bytes), "{label}");
+    }
+}
+
+/// Bytes that another repository reads stay.
+pub async fn reaping_keeps_what_others_use(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let [doomed, other] = [bench.made("doomed").await, bench.made("other").await];
+    let (digest, key) = (bench.digest("shared"), bench.blob_key("shared"));
+    bench.stored_blob(doomed, "shared", at(1)).await;
+    bench.stored_blob(doomed, "own", at(1)).await;
+    bench.link_blob(&other, &digest, &key, &at(1)).await;
+    bench.delete_repository(&doomed, &at(2)).await;
+    assert!(bench.reap_repository(&doomed, &ALL).await);
+    let link = bench.blob_link(&other, &digest).await.expect("still there");
+    assert_eq!(link.key, key);
+    assert!(!bench.is_garbage("shared").await);
+    assert!(bench.is_garbage("own").await);
+}
+
+/// What is not deleted is not emptied.
+pub async fn live_repositories_are_not_reaped(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let id = bench.made("app").await;
+    bench.insert_image(&id, &bench.image("one")).await;
+    let reaped: Result<bool, StoreError> = store
+        .write(id, |tx, id| Box::pin(tx.reap_repository(*id, 10)))
+        .await;
+    assert!(matches!(reaped, Err(StoreError::Failed(_))), "{reaped:?}");
+    assert!(bench.has_images(&id).await);
+}
+
+/// Everything of an account can be made to go, and leaves only garbage to forget.
+pub async fn everything_can_go(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let kept = bench.made("kept-till-last").await;
+    let mut ids = vec![kept];
+    for text in ["app", "team/app"] {
+        let id = bench.made(text).await;
+        for label in ["base", text] {
+            let bytes = format!("{text} {label}");
+            bench.stored_bytes(id, label, &bytes, at(1)).await;
+        }
+        bench
+            .insert_image(&id, &bench.image_of("image", &["base", text]))
+            .await;
+        bench
+            .insert_image(&id, &bench.index_of("index", &["image", "absent"]))
+            .await;
+        bench
+            .insert_image(&id, &bench.referrer("referrer", "image", "sig"))
+            .await;
+        for text in ["a", "b"] {
+            bench
+                .put_tag(&id, &tag(text), &bench.digest("index"), &at(1), &1)
+                .await;
+        }
+        bench
+            .insert_upload(&bench.new_upload(id, &format!("{text} upload")))
+            .await;
+        ids.push(id);
+    }
+    bench.stored_blob(kept, "swept", at(1)).await;
+    let swept = bench.digest("swept");
+    assert!(bench.unlink_blob(&kept, &swept, &Timestamp(i64::MAX)).await);
+    for id in &ids {
+        bench.delete_repository(id, &at(3)).await;
+        while !bench.reap_repository(id, &1).await {}
+    }
+    let mut keys = vec![bench.blob_key("swept")];
+    for text in ["app", "team/app"] {
+        for label in ["base", text, "upload"] {
+            keys.push(bench.blob_key(&format!("{text} {label}")));
+        }
+    }
+    let garbage = bench.garbage(&None, &ALL).await;
+    for key in &keys {
+        assert!(garbage.iter().any(|g| g.key == *key), "{key} is lost");
+    }
+    bench.delete_garbage(&keys).await;
+    assert!(!bench.is_garbage("swept").await);
+    assert_eq!(bench.repositories(&bench.registry(), &None, &ALL).await, []);
+    for label in ["base", "app", "team/app", "swept"] {
+        assert_eq!(
+            bench.blob_with_digest(&bench.digest(label)).await,
+            None,
+            "{label}"
+        );
+    }
+    let deleted = bench.deleted_repositories(&ALL).await;
+    assert!(ids.iter().all(|id| !deleted.contains(id)));
+    assert!(
+        bench
+            .unreferenced(kept, Timestamp(i64::MAX))
+            .await
+            .is_empty()
+    );
+}
