@@ -1,4 +1,6 @@
-//! Bodies of requests and responses.
+//! Bodies of requests and responses: bounded or piece by piece, never a whole blob in memory.
+//!
+//! A sender that falls silent is given up, however long its body may take as a whole (F41).
 
 use std::fs::File;
 use std::io;
@@ -6,13 +8,14 @@ use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
-use futures_util::TryStreamExt as _;
+use futures_util::{TryStreamExt as _, stream};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
+use http_body_util::{BodyExt as _, Full, StreamBody};
 use roadstead_registry::pull::BlobBody;
 use tokio::task::JoinHandle;
 
@@ -43,21 +46,62 @@ pub enum Unread {
     BrokeOff(String),
 }
 
+/// How long a sender may stay silent in the middle of a body.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
 /// Reads a whole body of at most `bytes_max` bytes.
-pub async fn read_all(body: Body, bytes_max: usize) -> Result<Bytes, Unread> {
+pub async fn read_all(mut body: Body, bytes_max: usize) -> Result<Bytes, Unread> {
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(Unread::TooLong);
     }
-    match Limited::new(body, bytes_max).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Unread::TooLong),
-        Err(error) => Err(Unread::BrokeOff(error.to_string())),
+    let mut whole = BytesMut::with_capacity(body.size_hint().lower() as usize);
+    while let Some(piece) = next_piece(&mut body).await {
+        let piece = piece.map_err(Unread::BrokeOff)?;
+        if whole.len() + piece.len() > bytes_max {
+            return Err(Unread::TooLong);
+        }
+        whole.extend_from_slice(&piece);
     }
+    Ok(whole.freeze())
 }
 
 /// The pieces of a body as they arrive, for a use case that stores them.
-pub fn pieces(body: Body) -> impl Stream<Item = Result<Bytes, String>> + Send + Unpin {
-    body.into_data_stream().map_err(|error| error.to_string())
+pub type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, String>> + Send>>;
+
+/// Gives out a body piece by piece. If `bytes` is known, a body of another length ends in an
+/// error, and no byte behind that length is given out.
+pub fn pieces(body: Body, bytes: Option<u64>) -> Pieces {
+    let start = Some((body, 0));
+    Box::pin(stream::unfold(start, move |state| async move {
+        let (mut body, before) = state?;
+        let piece = match next_piece(&mut body).await {
+            Some(Ok(piece)) => piece,
+            Some(Err(reason)) => return Some((Err(reason), None)),
+            None if bytes.is_some_and(|bytes| before < bytes) => {
+                return Some((Err("shorter than announced".into()), None));
+            }
+            None => return None,
+        };
+        let received = before + piece.len() as u64;
+        if bytes.is_some_and(|bytes| received > bytes) {
+            return Some((Err("longer than announced".into()), None));
+        }
+        Some((Ok(piece), Some((body, received))))
+    }))
+}
+
+async fn next_piece(body: &mut Body) -> Option<Result<Bytes, String>> {
+    loop {
+        let Ok(frame) = tokio::time::timeout(SILENCE_MAX, body.frame()).await else {
+            return Some(Err("the sender fell silent".into()));
+        };
+        match frame?.map(Frame::into_data) {
+            Ok(Ok(piece)) if !piece.is_empty() => return Some(Ok(piece)),
+            // Nothing, or trailers.
+            Ok(_) => {}
+            Err(error) => return Some(Err(error.to_string())),
+        }
+    }
 }
 
 /// Sends the bytes of a blob.

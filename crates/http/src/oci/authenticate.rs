@@ -1,0 +1,167 @@
+//! Who asks on `/v2`: the user `AWS` with an authorization token as its password (auth.md 5.1).
+//!
+//! Says who the caller is and which registry it came to; what it may do is decided elsewhere.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, StatusCode, header};
+use roadstead_domain::ids::AccountId;
+use roadstead_registry::context::{Principal, RequestContext};
+use roadstead_registry::credentials::{TokenHolder, TokenRefusal};
+
+use super::error::{Code, Failure, Refused};
+use crate::host::{Arrival, registry_of};
+use crate::{Arrived, Faces};
+
+const USER: &str = "AWS";
+const EXPIRED: &str = "Your authorization token has expired. Reauthenticate and try again.";
+
+/// An authenticated request.
+pub struct Caller {
+    /// The principal, the region and the instant.
+    pub context: RequestContext,
+    /// The registry that it came to: the one of the host, else the caller's own.
+    pub registry: AccountId,
+}
+
+/// Finds out who asks. In `--dev` whoever shows no token of ours is the owner of the registry that
+/// the host names.
+pub async fn caller(
+    faces: &Faces,
+    arrived: &Arrived,
+    headers: &HeaderMap,
+) -> Result<Caller, Failure> {
+    let named = registry_of(arrived.arrival.authority());
+    let settings = &faces.settings;
+    let opened = match password(headers) {
+        Some(password) => faces.registry.open_token(&password, arrived.now).await,
+        None => Err(TokenRefusal::Invalid),
+    };
+    let holder = match opened {
+        Ok(holder) => holder,
+        Err(TokenRefusal::Invalid) if settings.is_dev => {
+            let default = || {
+                (
+                    settings.default_account.clone(),
+                    settings.default_region.clone(),
+                )
+            };
+            let (account, region) = named.clone().unwrap_or_else(default);
+            let principal = Principal {
+                account,
+                access_key_id: None,
+            };
+            TokenHolder { principal, region }
+        }
+        Err(refusal) => {
+            let is_strict_ecr = faces.registry.rules().is_strict_ecr;
+            return Err(refuse(refusal, &arrived.arrival, is_strict_ecr));
+        }
+    };
+    let TokenHolder { principal, region } = holder;
+    let (registry, region) = named.unwrap_or_else(|| (principal.account.clone(), region));
+    let context = RequestContext {
+        principal,
+        region,
+        now: arrived.now,
+        request_id: arrived.request_id.clone(),
+    };
+    Ok(Caller { context, registry })
+}
+
+/// The password of the user `AWS`; none if anything about the credentials is not as it has to be.
+fn password(headers: &HeaderMap) -> Option<String> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(only), None) = (all.next(), all.next()) else {
+        return None;
+    };
+    let (scheme, credentials) = only.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
+    let (user, password) = decoded.split_once(':')?;
+    (user == USER).then(|| password.to_owned())
+}
+
+fn refuse(refusal: TokenRefusal, arrival: &Arrival, is_strict_ecr: bool) -> Failure {
+    let refused = match refusal {
+        TokenRefusal::Failed(error) => return Failure::Registry(error),
+        TokenRefusal::Expired if is_strict_ecr => {
+            return Refused::new(StatusCode::FORBIDDEN, Code::Denied, EXPIRED).into();
+        }
+        TokenRefusal::Expired => Refused::new(StatusCode::UNAUTHORIZED, Code::Denied, EXPIRED),
+        TokenRefusal::Invalid => Refused::text(StatusCode::UNAUTHORIZED, "Not Authorized\n"),
+    };
+    refused
+        .with(header::WWW_AUTHENTICATE, challenge(arrival))
+        .into()
+}
+
+fn challenge(arrival: &Arrival) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    let origin = if arrival.authority().chars().all(is_plain) {
+        arrival.origin()
+    } else {
+        format!("{}://{}", arrival.scheme, arrival.local)
+    };
+    format!("Basic realm=\"{origin}/\",service=\"ecr.amazonaws.com\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn sent(values: &[&str]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+        }
+        password(&headers)
+    }
+
+    #[test]
+    fn only_the_user_aws_has_a_password() {
+        let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
+        assert_eq!(sent(&[&basic("AWS:secret")]).as_deref(), Some("secret"));
+        assert_eq!(sent(&[&basic("AWS:a:b")]).as_deref(), Some("a:b"));
+        assert_eq!(
+            sent(&[&format!("bAsIc {}", STANDARD.encode("AWS:x"))]).as_deref(),
+            Some("x")
+        );
+        for bad in [
+            basic("aws:secret"),
+            basic("admin:secret"),
+            basic("AWS"),
+            basic(""),
+            "Basic".into(),
+            "Basic !!!".into(),
+            format!("Bearer {}", STANDARD.encode("AWS:secret")),
+            format!("Basic {}", STANDARD.encode([0xff, 0xfe])),
+        ] {
+            assert_eq!(sent(&[&bad]), None, "{bad}");
+        }
+        assert_eq!(sent(&[]), None);
+        assert_eq!(sent(&[&basic("AWS:a"), &basic("AWS:b")]), None);
+    }
+
+    #[test]
+    fn the_challenge_cannot_be_broken_out_of() {
+        let arrival = |authority: &str| Arrival {
+            scheme: "http",
+            authority: Some(authority.into()),
+            peer: std::net::IpAddr::from([127, 0, 0, 1]),
+            local: "127.0.0.1:5000".into(),
+        };
+        assert_eq!(
+            challenge(&arrival("localhost:5000")),
+            "Basic realm=\"http://localhost:5000/\",service=\"ecr.amazonaws.com\""
+        );
+        assert_eq!(
+            challenge(&arrival("x\", evil=\"y")),
+            "Basic realm=\"http://127.0.0.1:5000/\",service=\"ecr.amazonaws.com\""
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! `/v2/<name>/blobs/<digest>` and download links (ecr.md 9.4, 6.5).
+//!
+//! Blobs go out as `application/octet-stream`, whatever their manifests call them: a pusher must
+//! not choose what a browser makes of them.
+
+use http::request::Parts;
+use http::{Method, Response, StatusCode, header};
+use roadstead_domain::name::{RepositoryKey, RepositoryName};
+use roadstead_registry::error::Error;
+use roadstead_registry::pull::BlobLink;
+
+use super::error::{Code, Failure, Refused};
+use super::range::{Selected, select};
+use super::{Call, Outcome, content_digest, digest, not_allowed, respond};
+use crate::body::{self, Body, empty};
+use crate::{Arrived, Faces};
+
+/// The bytes, or the part that `Range` asks for.
+pub(super) async fn get(call: &Call<'_>, name: RepositoryName, text: &str) -> Outcome {
+    let key = call.authorize("GetDownloadUrlForLayer", &name)?;
+    let digest = digest(text)?;
+    let link = call
+        .registry()
+        .blob(&call.context, key.clone(), digest)
+        .await?;
+    send(call.faces, &key, &link, call.header(&header::RANGE)).await
+}
+
+/// What the bytes are, without them. Ranges are a matter of GET only.
+pub(super) async fn head(call: &Call<'_>, name: RepositoryName, text: &str) -> Outcome {
+    let actions = ["BatchCheckLayerAvailability", "GetDownloadUrlForLayer"];
+    let key = call.authorize_either(actions, &name)?;
+    let digest = digest(text)?;
+    let link = call.registry().blob(&call.context, key, digest).await?;
+    Ok(answer(StatusCode::OK, &link, link.size_bytes, empty()))
+}
+
+/// Follows a download link, which is its own permission.
+pub(super) async fn download(
+    faces: &Faces,
+    arrived: &Arrived,
+    head: &Parts,
+    sealed: &str,
+) -> Outcome {
+    if ![Method::GET, Method::HEAD].contains(&head.method) {
+        return Err(not_allowed("GET, HEAD").into());
+    }
+    let refused = || {
+        let message = "the link is not valid, or no longer";
+        Failure::from(Refused::new(StatusCode::FORBIDDEN, Code::Denied, message))
+    };
+    let opened = faces.registry.open_download(sealed, arrived.now).await;
+    let download = opened.map_err(|_| refused())?;
+    let link = &download.link;
+    if head.method == Method::HEAD {
+        return Ok(answer(StatusCode::OK, link, link.size_bytes, empty()));
+    }
+    let range = head.headers.get(header::RANGE);
+    let range = range.and_then(|value| value.to_str().ok());
+    match send(faces, &download.key, link, range).await {
+        Err(Failure::Registry(Error::LayerNotFound { .. })) => Err(refused()),
+        sent => sent,
+    }
+}
+
+async fn send(faces: &Faces, key: &RepositoryKey, link: &BlobLink, range: Option<&str>) -> Outcome {
+    let (status, part) = match select(range, link.size_bytes) {
+        Selected::Whole => (StatusCode::OK, 0..link.size_bytes),
+        Selected::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
+        Selected::Unsatisfiable => return Err(unsatisfiable(link.size_bytes).into()),
+    };
+    let length = part.end - part.start;
+    let content_range = format!(
+        "bytes {}-{}/{}",
+        part.start,
+        part.end.saturating_sub(1),
+        link.size_bytes
+    );
+    let bytes = faces.registry.read_blob(key, link, part).await?;
+    let mut response = answer(status, link, length, body::blob(bytes));
+    if status == StatusCode::PARTIAL_CONTENT
+        && let Ok(content_range) = content_range.try_into()
+    {
+        let name = header::CONTENT_RANGE;
+        response.headers_mut().insert(name, content_range);
+    }
+    Ok(response)
+}
+
+fn answer(status: StatusCode, link: &BlobLink, length: u64, body: Body) -> Response<Body> {
+    respond(
+        status,
+        body,
+        [
+            (header::CONTENT_TYPE, "application/octet-stream".into()),
+            (header::CONTENT_LENGTH, length.to_string()),
+            (header::ACCEPT_RANGES, "bytes".into()),
+            (header::ETAG, format!("\"{}\"", link.digest)),
+            content_digest(&link.digest),
+        ],
+    )
+}
+
+fn unsatisfiable(size_bytes: u64) -> Refused {
+    Refused::new(
+        StatusCode::RANGE_NOT_SATISFIABLE,
+        Code::SizeInvalid,
+        "the range does not lie within the blob",
+    )
+    .with(header::CONTENT_RANGE, format!("bytes */{size_bytes}"))
+}

@@ -1,0 +1,38 @@
+//! `/v2/_catalog`: the repositories of the caller's registry, by name (ecr.md 9.7).
+
+use roadstead_domain::name::RepositoryName;
+use roadstead_registry::access;
+use serde::Serialize;
+
+use super::percent::encode;
+use super::tags::{last, next, page_size, to_json};
+use super::{Call, Outcome, json};
+
+#[derive(Serialize)]
+struct Catalog<'a> {
+    repositories: Vec<&'a str>,
+}
+
+/// One page of names.
+pub(super) async fn list(call: &Call<'_>) -> Outcome {
+    let key = access::registry(&call.context, "DescribeRepositories", &call.account)?;
+    let limit = page_size(call)?;
+    let after = last(call, RepositoryName::parse)?;
+    let found = call.registry().repositories_after(key, after, limit + 1);
+    let mut repositories = found.await?;
+    let has_more = repositories.len() > limit;
+    repositories.truncate(limit);
+    let names = repositories.iter().map(|one| one.key.name.as_str());
+    let catalog = Catalog {
+        repositories: names.collect(),
+    };
+    let mut response = json("application/json", to_json(&catalog));
+    if let Some(last) = repositories.last().filter(|_| has_more) {
+        let last = encode(last.key.name.as_str());
+        next(
+            &mut response,
+            &format!("/v2/_catalog?last={last}&n={limit}"),
+        );
+    }
+    Ok(response)
+}

@@ -1,0 +1,163 @@
+//! `/v2/<name>/manifests/<reference>` (ecr.md 9.3).
+
+use http::{HeaderName, Response, StatusCode, header};
+use roadstead_domain::digest::Digest;
+use roadstead_domain::image::{ImageFailure, ImageFailureCode, ImageId};
+use roadstead_domain::limits::MANIFEST_BYTES_MAX;
+use roadstead_domain::media_type::MediaType;
+use roadstead_domain::name::RepositoryName;
+use roadstead_domain::reference::Reference;
+use roadstead_registry::error::Error;
+use roadstead_registry::pull::PulledManifest;
+use roadstead_registry::push_manifest::Push;
+
+use super::error::{Code, Failure, Refused};
+use super::{Call, Outcome, content_digest, respond};
+use crate::body::{Body, Unread, empty, full, read_all};
+
+/// The manifest, to the byte.
+pub(super) async fn get(call: &Call<'_>, name: RepositoryName, reference: &str) -> Outcome {
+    let pulled = pull(call, &name, reference, true).await?;
+    let bytes = pulled.bytes.clone();
+    Ok(found(&pulled, full(bytes)))
+}
+
+/// The headers of the manifest.
+pub(super) async fn head(call: &Call<'_>, name: RepositoryName, reference: &str) -> Outcome {
+    let pulled = pull(call, &name, reference, false).await?;
+    Ok(found(&pulled, empty()))
+}
+
+async fn pull(
+    call: &Call<'_>,
+    name: &RepositoryName,
+    reference: &str,
+    with_bytes: bool,
+) -> Result<PulledManifest, Failure> {
+    let key = call.authorize("BatchGetImage", name)?;
+    let reference = existing(call, reference)?;
+    Ok(call.registry().manifest(key, reference, with_bytes).await?)
+}
+
+fn found(pulled: &PulledManifest, body: Body) -> Response<Body> {
+    let image = &pulled.image;
+    respond(
+        StatusCode::OK,
+        body,
+        [
+            (header::CONTENT_TYPE, image.media_type.to_string()),
+            (
+                header::CONTENT_LENGTH,
+                image.manifest_size_bytes.to_string(),
+            ),
+            content_digest(&image.digest),
+            (header::ETAG, format!("\"{}\"", image.digest)),
+        ],
+    )
+}
+
+/// Stores a manifest under a tag, or untagged under its digest.
+pub(super) async fn put(
+    call: &Call<'_>,
+    name: RepositoryName,
+    reference: &str,
+    body: Body,
+) -> Outcome {
+    let key = call.authorize("PutImage", &name)?;
+    let (tag, digest) = match parse(reference)? {
+        Reference::Tag(tag) => (Some(tag), None),
+        Reference::Digest(digest) => (None, Some(digest)),
+    };
+    // Two readers could take bytes without a stated type for different things.
+    let media_type = call.header(&header::CONTENT_TYPE).map(MediaType::new);
+    let media_type = media_type.ok_or_else(|| {
+        Refused::bad_request(Code::ManifestInvalid, "the request has no Content-Type")
+    })?;
+    let bytes = read_all(body, MANIFEST_BYTES_MAX)
+        .await
+        .map_err(|unread| match unread {
+            Unread::TooLong => Error::ManifestTooLong,
+            Unread::BrokeOff(reason) => Error::BodyBrokeOff(reason),
+        })?;
+    call.ensure_repository(&name).await?;
+    let push = Push {
+        bytes,
+        media_type: Some(media_type),
+        tag,
+        digest,
+    };
+    let pushed = call
+        .registry()
+        .push_manifest(&call.context, key, push)
+        .await?;
+    let location = format!("/v2/{name}/manifests/{}", pushed.digest);
+    let mut response = respond(
+        StatusCode::CREATED,
+        empty(),
+        [(header::LOCATION, location), content_digest(&pushed.digest)],
+    );
+    if let Some(subject) = pushed.subject.as_ref().map(Digest::as_str)
+        && let Ok(subject) = subject.try_into()
+    {
+        let name = HeaderName::from_static("oci-subject");
+        response.headers_mut().insert(name, subject);
+    }
+    Ok(response)
+}
+
+/// Deletes a tag, or an image with all of its tags (ecr.md section 4).
+pub(super) async fn delete(call: &Call<'_>, name: RepositoryName, reference: &str) -> Outcome {
+    let key = call.authorize("BatchDeleteImage", &name)?;
+    let id = match existing(call, reference)? {
+        Reference::Tag(tag) => ImageId::by_tag(&tag),
+        Reference::Digest(digest) => ImageId::by_digest(&digest),
+    };
+    let plan = call
+        .registry()
+        .delete_images(&call.context, key, vec![id])
+        .await?;
+    match plan.failures.into_iter().next() {
+        None => Ok(respond(StatusCode::ACCEPTED, empty(), [])),
+        Some(failure) => Err(not_deleted(failure).into()),
+    }
+}
+
+fn not_deleted(failure: ImageFailure) -> Refused {
+    let (status, code) = match failure.code {
+        ImageFailureCode::ImageReferencedByManifestList => {
+            (StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported)
+        }
+        ImageFailureCode::ImageNotFound
+        | ImageFailureCode::ImageTagDoesNotMatchDigest
+        | ImageFailureCode::MissingDigestAndTag
+        | ImageFailureCode::ImageInaccessible => (StatusCode::NOT_FOUND, Code::ManifestUnknown),
+        ImageFailureCode::InvalidImageDigest => (StatusCode::BAD_REQUEST, Code::DigestInvalid),
+        ImageFailureCode::InvalidImageTag => (StatusCode::BAD_REQUEST, Code::TagInvalid),
+    };
+    Refused::new(status, code, failure.reason)
+}
+
+/// A reference to something that should exist: what cannot be a tag is not found, as the spec
+/// says; ECR calls it a bad request.
+fn existing(call: &Call<'_>, text: &str) -> Result<Reference, Refused> {
+    let is_tag = !text.contains(':');
+    parse(text).map_err(|refused| {
+        if is_tag && !call.is_strict_ecr() {
+            let (status, code) = (StatusCode::NOT_FOUND, Code::ManifestUnknown);
+            Refused::new(status, code, "Requested image not found")
+        } else {
+            refused
+        }
+    })
+}
+
+fn parse(text: &str) -> Result<Reference, Refused> {
+    Reference::parse(text).map_err(|_| {
+        let (code, what) = if text.contains(':') {
+            (Code::DigestInvalid, "supported digest")
+        } else {
+            (Code::TagInvalid, "valid tag")
+        };
+        Refused::bad_request(code, format!("'{text}' is not a {what}"))
+    })
+}

@@ -1,0 +1,196 @@
+//! `/v2/<name>/blobs/uploads/…`: pushing blobs (ecr.md 9.5, 9.6).
+//!
+//! Bodies go to the use case piece by piece; nothing here holds more than one piece.
+
+use http::{HeaderName, Response, StatusCode, header};
+use http_body::Body as _;
+use roadstead_domain::digest::Digest;
+use roadstead_domain::ids::UploadId;
+use roadstead_domain::limits::LAYER_PART_BYTES_MIN;
+use roadstead_domain::name::RepositoryName;
+use roadstead_registry::error::Error;
+use roadstead_registry::uploads::Plane;
+
+use super::error::{Code, Failure, Refused};
+use super::range::{self, Chunk};
+use super::{Call, Outcome, content_digest, digest, respond};
+use crate::body::{Body, Pieces, empty, pieces};
+
+/// Opens an upload; with `mount` links a blob instead if it can, with `digest` takes the whole
+/// blob at once.
+pub(super) async fn start(call: &Call<'_>, name: RepositoryName, body: Body) -> Outcome {
+    let key = call.authorize("InitiateLayerUpload", &name)?;
+    let whole = call.query.get("digest").map(digest).transpose()?;
+    call.ensure_repository(&name).await?;
+    if let Some(mounted) = mount(call, &name).await? {
+        return Ok(created(&name, &mounted));
+    }
+    let id = call.registry().start_upload(&call.context, key).await?;
+    let Some(whole) = whole else {
+        return Ok(progress(call, StatusCode::ACCEPTED, &name, id.as_str(), 0));
+    };
+    let finished = complete(call, &name, id.as_str(), None, pieces(body, None), whole).await;
+    if finished.is_err() {
+        give_up(call, &name, &id).await;
+    }
+    finished
+}
+
+/// The blob that `mount` names, if it could be taken over from the repository `from` of the same
+/// registry. Whatever is in the way is not told: the caller uploads instead (hostile.md C7).
+async fn mount(call: &Call<'_>, name: &RepositoryName) -> Result<Option<Digest>, Error> {
+    let (Some(digest), Some(from)) = (call.query.get("mount"), call.query.get("from")) else {
+        return Ok(None);
+    };
+    let (Ok(digest), Ok(from)) = (Digest::parse(digest), RepositoryName::parse(from)) else {
+        return Ok(None);
+    };
+    let may_check = call.authorize("BatchCheckLayerAvailability", &from);
+    let may_read = call.authorize("GetDownloadUrlForLayer", &from);
+    let (Ok(_), Ok(source)) = (may_check, may_read) else {
+        return Ok(None);
+    };
+    let target = call.authorize("InitiateLayerUpload", name)?;
+    let is_mounted = call
+        .registry()
+        .mount_blob(&call.context, target, source, digest.clone())
+        .await?;
+    Ok(is_mounted.then_some(digest))
+}
+
+/// How far an upload is.
+pub(super) async fn status(call: &Call<'_>, name: RepositoryName, id: &str) -> Outcome {
+    let key = call.authorize("UploadLayerPart", &name)?;
+    let upload = call.registry().upload(&key, id).await?;
+    let (status, received) = (StatusCode::NO_CONTENT, upload.received_bytes);
+    Ok(progress(call, status, &name, id, received))
+}
+
+/// Takes a chunk, or all that is left of the blob.
+pub(super) async fn append(call: &Call<'_>, name: RepositoryName, id: &str, body: Body) -> Outcome {
+    let key = call.authorize("UploadLayerPart", &name)?;
+    let chunk = chunk(call, &body)?;
+    let upload = call
+        .registry()
+        .append_upload(
+            &call.context,
+            key,
+            id,
+            Plane::Oci,
+            chunk.map(|chunk| chunk.first_byte),
+            pieces(body, chunk.map(Chunk::bytes)),
+        )
+        .await?;
+    let (status, received) = (StatusCode::ACCEPTED, upload.received_bytes);
+    Ok(progress(call, status, &name, id, received))
+}
+
+/// Ends an upload, with or without a last chunk.
+pub(super) async fn finish(call: &Call<'_>, name: RepositoryName, id: &str, body: Body) -> Outcome {
+    let whole = digest(call.query.get("digest").unwrap_or_default())?;
+    let chunk = chunk(call, &body)?;
+    let body = pieces(body, chunk.map(Chunk::bytes));
+    complete(call, &name, id, chunk, body, whole).await
+}
+
+async fn complete(
+    call: &Call<'_>,
+    name: &RepositoryName,
+    id: &str,
+    chunk: Option<Chunk>,
+    body: Pieces,
+    whole: Digest,
+) -> Outcome {
+    let key = call.authorize("CompleteLayerUpload", name)?;
+    let finished = call
+        .registry()
+        .finish_upload(
+            &call.context,
+            key,
+            id,
+            Plane::Oci,
+            chunk.map(|chunk| chunk.first_byte),
+            body,
+            whole,
+        )
+        .await?;
+    Ok(created(name, &finished.digest))
+}
+
+/// Gives an upload up.
+pub(super) async fn cancel(call: &Call<'_>, name: RepositoryName, id: &str) -> Outcome {
+    let key = call.authorize("CompleteLayerUpload", &name)?;
+    call.registry()
+        .cancel_upload(&call.context, key, id)
+        .await?;
+    Ok(respond(StatusCode::NO_CONTENT, empty(), []))
+}
+
+/// Nobody was told of this upload, so nobody will take it up again.
+async fn give_up(call: &Call<'_>, name: &RepositoryName, id: &UploadId) {
+    let Ok(key) = call.authorize("CompleteLayerUpload", name) else {
+        return;
+    };
+    let given_up = call
+        .registry()
+        .cancel_upload(&call.context, key, id.as_str());
+    match given_up.await {
+        Ok(()) | Err(Error::UploadNotFound { .. }) => {}
+        Err(error) => tracing::warn!(upload = %id, %error, "left to expire"),
+    }
+}
+
+/// The chunk that `Content-Range` describes, which must be as long as the body says it is.
+fn chunk(call: &Call<'_>, body: &Body) -> Result<Option<Chunk>, Failure> {
+    let Some(header) = call.headers.get(header::CONTENT_RANGE) else {
+        return Ok(None);
+    };
+    let chunk = header.to_str().ok().and_then(Chunk::parse);
+    let chunk = chunk.ok_or_else(|| {
+        let message = "Content-Range has to be '<first byte>-<last byte>'";
+        Refused::bad_request(Code::BlobUploadInvalid, message)
+    })?;
+    match body.size_hint().exact() {
+        Some(length) if length != chunk.bytes() => {
+            let message = "Content-Range and Content-Length do not agree";
+            Err(Refused::bad_request(Code::SizeInvalid, message).into())
+        }
+        _ => Ok(Some(chunk)),
+    }
+}
+
+fn created(name: &RepositoryName, digest: &Digest) -> Response<Body> {
+    let location = format!("/v2/{name}/blobs/{digest}");
+    respond(
+        StatusCode::CREATED,
+        empty(),
+        [(header::LOCATION, location), content_digest(digest)],
+    )
+}
+
+/// Where an upload goes on. The path alone is given, so that no proxy or Host header can make it
+/// wrong (F39, hostile.md B7).
+fn progress(
+    call: &Call<'_>,
+    status: StatusCode,
+    name: &RepositoryName,
+    id: &str,
+    received_bytes: u64,
+) -> Response<Body> {
+    let mut response = respond(
+        status,
+        empty(),
+        [
+            (header::LOCATION, format!("/v2/{name}/blobs/uploads/{id}")),
+            (header::RANGE, range::received(received_bytes)),
+            (HeaderName::from_static("docker-upload-uuid"), id.to_owned()),
+        ],
+    );
+    if call.is_strict_ecr() && status == StatusCode::ACCEPTED {
+        let name = HeaderName::from_static("oci-chunk-min-length");
+        response
+            .headers_mut()
+            .insert(name, LAYER_PART_BYTES_MIN.into());
+    }
+    response
+}
