@@ -88,8 +88,13 @@ impl Registry {
         Ok(id)
     }
 
-    /// The state of an open upload.
-    pub async fn upload(&self, key: &RepositoryKey, id: &str) -> Result<Upload, Error> {
+    /// The state of an open upload. One whose time is over is not found, swept or not.
+    pub async fn upload(
+        &self,
+        context: &RequestContext,
+        key: &RepositoryKey,
+        id: &str,
+    ) -> Result<Upload, Error> {
         let not_found = || Error::UploadNotFound {
             id: id.into(),
             place: Place::from(key),
@@ -106,7 +111,9 @@ impl Registry {
                 })
             })
             .await?;
-        upload.ok_or_else(not_found)
+        upload
+            .filter(|upload| upload.expires_at > context.now)
+            .ok_or_else(not_found)
     }
 
     /// Appends a part that starts at `first_byte`, or wherever the upload ends if that is not
@@ -124,17 +131,19 @@ impl Registry {
         S: Stream<Item = Result<Bytes, String>> + Send + Unpin,
     {
         let (mut session, mut upload) = self.claim(context, &key, id).await?;
-        self.receive(
-            &mut session,
-            &mut upload,
-            context,
-            &key,
-            plane,
-            first_byte,
-            body,
-        )
-        .await?;
-        Ok(upload)
+        let outcome = self
+            .receive(
+                &mut session,
+                &mut upload,
+                context,
+                &key,
+                plane,
+                first_byte,
+                body,
+            )
+            .await?;
+        self.save(&upload, &key).await?;
+        outcome.map(|()| upload)
     }
 
     /// Ends an upload: appends what `body` still holds, makes the bytes durable, checks them
@@ -157,16 +166,21 @@ impl Registry {
         let (mut session, mut upload) = self.claim(context, &key, id).await?;
         let mut body = std::pin::pin!(body.peekable());
         if body.as_mut().peek().await.is_some() || first_byte.is_some() {
-            self.receive(
-                &mut session,
-                &mut upload,
-                context,
-                &key,
-                plane,
-                first_byte,
-                body,
-            )
-            .await?;
+            let outcome = self
+                .receive(
+                    &mut session,
+                    &mut upload,
+                    context,
+                    &key,
+                    plane,
+                    first_byte,
+                    body,
+                )
+                .await?;
+            if outcome.is_err() {
+                self.save(&upload, &key).await?;
+            }
+            outcome?;
         }
         let place = Place::from(&*key);
         let has_part_rules = plane == Plane::Api || self.rules.is_strict_ecr;
@@ -261,16 +275,17 @@ impl Registry {
         id: &str,
     ) -> Result<(SessionGuard<'_>, Upload), Error> {
         let Ok(parsed) = UploadId::parse(id) else {
-            return Err(match self.upload(key, id).await {
+            return Err(match self.upload(context, key, id).await {
                 Err(error) => error,
                 Ok(upload) => Error::UploadBusy(upload.id),
             });
         };
-        let session = self
-            .sessions
-            .claim(&parsed, context.now)
-            .ok_or(Error::UploadBusy(parsed))?;
-        match self.upload(key, id).await {
+        let Some(session) = self.sessions.claim(&parsed, context.now) else {
+            // Only who may see the upload learns that it is busy.
+            self.upload(context, key, id).await?;
+            return Err(Error::UploadBusy(parsed));
+        };
+        match self.upload(context, key, id).await {
             Ok(upload) => Ok((session, upload)),
             Err(error) => {
                 if matches!(error, Error::UploadNotFound { .. }) {
@@ -281,6 +296,8 @@ impl Registry {
         }
     }
 
+    /// Writes a part. The inner result tells whether it came to its end; what arrived of one that
+    /// did not is kept. An outer error keeps nothing.
     #[allow(clippy::too_many_arguments)]
     async fn receive<S>(
         &self,
@@ -291,7 +308,7 @@ impl Registry {
         plane: Plane,
         first_byte: Option<u64>,
         body: S,
-    ) -> Result<(), Error>
+    ) -> Result<Result<(), Error>, Error>
     where
         S: Stream<Item = Result<Bytes, String>> + Send + Unpin,
     {
@@ -318,19 +335,24 @@ impl Registry {
         let part_bytes = writer.size_bytes() - upload.received_bytes;
         upload.advance(part_bytes, context.now + self.rules.upload_expiry);
         session.put(writer);
+        Ok(outcome)
+    }
+
+    /// Stores the progress of an upload: what is acknowledged survives this process.
+    async fn save(&self, upload: &Upload, key: &RepositoryKey) -> Result<(), Error> {
         let is_open = self
             .metadata
             .write(upload.clone(), |tx, upload| {
                 Box::pin(async move { Ok::<_, Error>(tx.update_upload(upload).await?) })
             })
             .await?;
-        if !is_open {
-            return Err(Error::UploadNotFound {
-                id: upload.id.to_string(),
-                place: Place::from(key),
-            });
+        if is_open {
+            return Ok(());
         }
-        outcome
+        Err(Error::UploadNotFound {
+            id: upload.id.to_string(),
+            place: Place::from(key),
+        })
     }
 
     /// The writer of an upload: the one in memory, or a new one over the bytes that are there.

@@ -61,7 +61,7 @@ async fn mount(call: &Call<'_>, name: &RepositoryName) -> Result<Option<Digest>,
 /// How far an upload is.
 pub(super) async fn status(call: &Call<'_>, name: RepositoryName, id: &str) -> Outcome {
     let key = call.authorize("UploadLayerPart", &name)?;
-    let upload = call.registry().upload(&key, id).await?;
+    let upload = call.registry().upload(&call.context, &key, id).await?;
     let (status, received) = (StatusCode::NO_CONTENT, upload.received_bytes);
     Ok(progress(call, status, &name, id, received))
 }

@@ -144,7 +144,12 @@ async fn wrong_length(
     input: &UploadLayerPartRequest,
     first_byte: u64,
 ) -> Failure {
-    let upload = match call.faces.registry.upload(key, &input.upload_id).await {
+    let upload = match call
+        .faces
+        .registry
+        .upload(call.context, key, &input.upload_id)
+        .await
+    {
         Ok(upload) => upload,
         Err(error) => return error.into(),
     };
