@@ -32,6 +32,7 @@ struct Plan {
     calls: u64,
     failing: BTreeMap<u64, When>,
     failing_always: Option<When>,
+    failing_from: Option<u64>,
 }
 
 impl Faults {
@@ -56,6 +57,14 @@ impl Faults {
         self.lock().failing_always = Some(when);
     }
 
+    /// Fails the `nth` call from now on, counted from 1, and every later one before its effect, as
+    /// if the process had ended there.
+    pub fn fail_from(&self, nth: u64, when: When) {
+        self.fail_nth(nth, when);
+        let mut plan = self.lock();
+        plan.failing_from = Some(plan.calls + nth);
+    }
+
     /// Calls counted so far.
     pub fn calls(&self) -> u64 {
         self.lock().calls
@@ -65,7 +74,9 @@ impl Faults {
         let mut plan = self.lock();
         plan.calls += 1;
         let calls = plan.calls;
-        plan.failing.remove(&calls).or(plan.failing_always)
+        let is_over = plan.failing_from.is_some_and(|from| calls >= from);
+        let planned = plan.failing.remove(&calls).or(plan.failing_always);
+        planned.or(is_over.then_some(When::Before))
     }
 }
 
@@ -196,5 +207,75 @@ impl BlobWriter for FaultyWriter {
 
     async fn seal(self: Box<Self>) -> Result<Sealed, BlobError> {
         under!(self.faults, self.inner.seal().await)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::metadata::Verdict;
+
+    /// Counts what gets through.
+    #[derive(Default)]
+    struct Counted(AtomicU64);
+
+    #[async_trait]
+    impl MetadataStore for Counted {
+        async fn write_erased(&self, _: ErasedWrite) -> Result<(), StoreError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+
+        async fn read_erased(&self, _: ErasedRead) -> Result<(), StoreError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    /// Seven writes under a plan: which succeeded, and how many took effect.
+    async fn seven(plan: impl FnOnce(&Faults)) -> (Vec<bool>, u64) {
+        let (inner, faults) = (Arc::new(Counted::default()), Arc::new(Faults::default()));
+        let store = FaultyMetadata::new(inner.clone(), faults.clone());
+        plan(&faults);
+        let mut answers = Vec::new();
+        for _ in 0..7 {
+            let body: ErasedWrite = Arc::new(|_| Box::pin(async { Verdict::Commit }));
+            answers.push(store.write_erased(body).await.is_ok());
+        }
+        (answers, inner.0.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn the_planned_calls_fail_and_no_others() {
+        let all_but = |failed: Range<usize>| (0..7).map(|n| !failed.contains(&n)).collect();
+        assert_eq!(seven(|_| {}).await, (all_but(0..0), 7));
+        let plan = |f: &Faults| f.fail_nth(3, When::Before);
+        assert_eq!(seven(plan).await, (all_but(2..3), 6));
+        let plan = |f: &Faults| f.fail_nth(3, When::After);
+        assert_eq!(seven(plan).await, (all_but(2..3), 7));
+        let plan = |f: &Faults| f.fail_from(3, When::Before);
+        assert_eq!(seven(plan).await, (all_but(2..7), 2));
+        let plan = |f: &Faults| f.fail_from(3, When::After);
+        assert_eq!(seven(plan).await, (all_but(2..7), 3));
+        let plan = |f: &Faults| f.fail_all(When::After);
+        assert_eq!(seven(plan).await, (all_but(0..7), 7));
+        let plan = |f: &Faults| {
+            f.fail_from(3, When::Before);
+            f.clear();
+        };
+        assert_eq!(seven(plan).await, (all_but(0..0), 7));
+    }
+
+    #[test]
+    fn a_plan_counts_from_where_it_is_made() {
+        let faults = Faults::default();
+        assert_eq!(faults.next(), None);
+        faults.fail_nth(2, When::After);
+        assert_eq!(faults.next(), None);
+        assert_eq!(faults.next(), Some(When::After));
+        assert_eq!(faults.next(), None);
+        assert_eq!(faults.calls(), 4);
     }
 }
