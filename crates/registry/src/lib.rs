@@ -35,6 +35,9 @@ use crate::uploads::Sessions;
 /// What an operator can set about the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
+    /// The name of this node among those that share the stores. An embedded store has one node at
+    /// a time, which therefore always takes up its own leases.
+    pub node: String,
     /// Answer as real ECR does where it departs from the OCI spec.
     pub is_strict_ecr: bool,
     /// How long an unreferenced blob is kept after its last reference or touch.
@@ -50,6 +53,7 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         Self {
+            node: "embedded".into(),
             is_strict_ecr: false,
             sweep_grace: Span::hours(1),
             upload_expiry: Span::hours(24),

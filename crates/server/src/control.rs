@@ -228,15 +228,13 @@ async fn execute(
 }
 
 async fn sweep(registry: &Registry, clock: &dyn Clock, progress: &Sender<Value>) -> Result<Value> {
-    let holder = registry.ids().request_id();
     let mut total = SweepReport::default();
     loop {
-        let Some(step) = registry.sweep_step(&holder, clock.now()).await? else {
+        let Some(step) = registry.sweep_step(clock.now()).await? else {
             bail!("another node is sweeping");
         };
         total += step;
         if !total.has_more {
-            registry.release_sweep(&holder).await?;
             return Ok(report(&total));
         }
         // Nobody may be listening any more; the sweep goes on.

@@ -199,7 +199,7 @@ impl World {
         loop {
             let step = self
                 .registry
-                .sweep_step("test", self.clock.now())
+                .sweep_step(self.clock.now())
                 .await
                 .expect("a sweep");
             total += step.expect("the lease");

@@ -92,11 +92,7 @@ impl Registry {
     }
 
     /// One bounded step of the sweep, under its lease. None if another node is sweeping.
-    pub async fn sweep_step(
-        &self,
-        holder: &str,
-        now: Timestamp,
-    ) -> Result<Option<SweepReport>, Error> {
+    pub async fn sweep_step(&self, now: Timestamp) -> Result<Option<SweepReport>, Error> {
         let _one_at_a_time = self.sweeping.lock().await;
         self.sessions.drop_idle(now);
         if self.is_clean(now).await? {
@@ -104,7 +100,7 @@ impl Registry {
         }
         let claimed = self
             .metadata
-            .write((holder.to_owned(), now), |tx, (holder, now)| {
+            .write((self.rules.node.clone(), now), |tx, (holder, now)| {
                 Box::pin(async move {
                     Ok::<_, Error>(
                         tx.claim_lease(LEASE_NAME, holder, *now, *now + LEASE)
@@ -122,15 +118,6 @@ impl Registry {
         self.remove_links(now, &mut report).await?;
         self.delete_garbage(&mut report).await?;
         Ok(Some(report))
-    }
-
-    /// Gives the sweep's lease back, so that another node need not wait for its end.
-    pub async fn release_sweep(&self, holder: &str) -> Result<(), Error> {
-        self.metadata
-            .write(holder.to_owned(), |tx, holder| {
-                Box::pin(async move { Ok(tx.release_lease(LEASE_NAME, holder).await?) })
-            })
-            .await
     }
 
     /// Whether a step would find nothing: an idle server writes nothing.

@@ -83,9 +83,8 @@ async fn serve(config: Config, is_dev: bool) -> Result<()> {
 
 /// Sweeps at every interval, and at once while there is more to do.
 async fn sweep_forever(faces: Arc<Faces>, interval_seconds: u32) {
-    let holder = faces.registry.ids().request_id();
     loop {
-        match faces.registry.sweep_step(&holder, faces.clock.now()).await {
+        match faces.registry.sweep_step(faces.clock.now()).await {
             Ok(Some(step)) => {
                 faces
                     .metrics
