@@ -50,10 +50,11 @@ impl World {
         format!("AWS:{}", self.aws.login_password())
     }
 
+    /// With the same digests on both sides: left to itself, skopeo compresses plain layers.
     fn copy(&self, flags: &[&str], credentials: &str, from: &str, to: &str) {
         let login = self.credentials();
         let tail = [credentials, &login, from, to];
-        skopeo(&[&["copy"], flags, &tail[..]].concat()).expect_success();
+        skopeo(&[&["copy", "--preserve-digests"], flags, &tail[..]].concat()).expect_success();
     }
 
     fn expect(&self, command: &str, flags: &[&str], name: &str) -> String {

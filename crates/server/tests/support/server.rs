@@ -163,7 +163,7 @@ pub fn roadstead() -> Command {
 
 /// Where the server program lies.
 pub fn program_path() -> &'static str {
-    option_env!("CARGO_BIN_EXE_roadstead").unwrap_or("the server program is not built")
+    env!("CARGO_BIN_EXE_roadstead")
 }
 
 /// Runs a command of the server program that ends by itself.
