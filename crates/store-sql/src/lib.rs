@@ -4,6 +4,8 @@
 //! and know no table. Nothing here decides anything, reads a clock or draws randomness.
 
 mod migrations;
+#[cfg(test)]
+mod plans;
 mod postgres;
 mod sql;
 mod sqlite;

@@ -37,7 +37,7 @@ const READER_SETTINGS: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 500
      PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; PRAGMA mmap_size = 67108864;";
 
 /// Opens the one connection that writes, making the file where there is none.
-pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -57,8 +57,14 @@ fn open(path: &Path, flags: OpenFlags, settings: &str) -> Result<Connection, Sto
     Ok(connection)
 }
 
+/// Bounds the size of the file.
+pub(super) fn limit_pages(connection: &Connection, pages: u32) -> Result<(), StoreError> {
+    let limit = format!("PRAGMA max_page_count = {pages}");
+    connection.execute_batch(&limit).map_err(unavailable)
+}
+
 /// Applies the schema steps that are missing, all or none.
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(unavailable)?;
@@ -89,10 +95,10 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 }
 
 /// A driver inside a transaction that its maker begins and ends.
-pub(super) struct SqliteTx<'c> {
+pub(crate) struct SqliteTx<'c> {
     // Exclusive, because a shared connection may not cross threads.
-    connection: &'c mut Connection,
-    failure: Option<String>,
+    pub(crate) connection: &'c mut Connection,
+    pub(crate) failure: Option<String>,
 }
 
 impl SqliteTx<'_> {
@@ -161,7 +167,7 @@ pub(super) struct Ran<T> {
     pub(super) failure: Option<String>,
 }
 
-/// Runs a body to its end. A panic is a failure, and so is waiting for anything but the handle.
+/// Runs a body to its end.
 pub(super) fn run_body<T>(
     connection: &mut Connection,
     body: impl for<'t> FnOnce(&'t mut Tx<SqliteTx<'_>>) -> TxFuture<'t, T>,
@@ -170,8 +176,19 @@ pub(super) fn run_body<T>(
         connection,
         failure: None,
     });
+    let answer = run_at_once(&mut tx, body)?;
+    let failure = tx.0.failure;
+    Ok(Ran { answer, failure })
+}
+
+/// Runs a body over a driver that never waits. A panic is a failure, and so is a body that waits
+/// for anything but its handle.
+pub(crate) fn run_at_once<S: Sql, T>(
+    tx: &mut Tx<S>,
+    body: impl for<'t> FnOnce(&'t mut Tx<S>) -> TxFuture<'t, T>,
+) -> Result<T, StoreError> {
     let polled = catch_unwind(AssertUnwindSafe(|| {
-        body(&mut tx)
+        body(tx)
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
     }));
@@ -180,10 +197,7 @@ pub(super) fn run_body<T>(
         Ok(Poll::Pending) => Err(StoreError::Failed(
             "the body waited for something other than its transaction".into(),
         )),
-        Ok(Poll::Ready(answer)) => Ok(Ran {
-            answer,
-            failure: tx.0.failure,
-        }),
+        Ok(Poll::Ready(answer)) => Ok(answer),
     }
 }
 

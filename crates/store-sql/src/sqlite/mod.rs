@@ -3,7 +3,7 @@
 //! Writes queue for the writer, which commits those that wait together (`writer`); reads run each
 //! over its own snapshot (`readers`). Whoever opens the store must own the data directory.
 
-mod connection;
+pub(crate) mod connection;
 mod readers;
 mod writer;
 
@@ -19,6 +19,8 @@ pub struct SqliteOptions {
     pub readers: usize,
     /// Writes that may wait for the writer; more wait to join the queue.
     pub queued_writes_max: usize,
+    /// Largest size of the file in pages of 4096 bytes; none leaves it to the disk.
+    pub page_count_max: Option<u32>,
 }
 
 impl Default for SqliteOptions {
@@ -26,6 +28,7 @@ impl Default for SqliteOptions {
         Self {
             readers: 4,
             queued_writes_max: 1024,
+            page_count_max: None,
         }
     }
 }
@@ -45,6 +48,9 @@ impl SqliteStore {
     pub fn open(path: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
         let mut connection = connection::open_writer(path)?;
         connection::migrate(&mut connection)?;
+        if let Some(pages) = options.page_count_max {
+            connection::limit_pages(&connection, pages)?;
+        }
         let readers = readers::Readers::open(path, options.readers)?;
         let writer = writer::Writer::start(connection, options.queued_writes_max)?;
         Ok(Self { writer, readers })

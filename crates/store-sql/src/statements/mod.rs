@@ -1,7 +1,7 @@
 //! The port's traits, implemented once over any driver, the text of each statement beside its use.
 //!
 //! Every statement reaches its rows through an index: a page costs the page, a deletion what it
-//! names (`tests/plans.rs` checks both). Numbers that stand for values live in `codes`.
+//! names (`plans` checks both). Numbers that stand for values live in `codes`.
 
 mod blobs;
 pub(crate) mod codes;
