@@ -36,6 +36,16 @@ pub enum Plane {
     Oci,
 }
 
+/// Bytes on their way to an upload.
+pub struct Part<S> {
+    /// The side that they came by.
+    pub plane: Plane,
+    /// Where they start; wherever the upload ends if that is not said.
+    pub first_byte: Option<u64>,
+    /// The bytes, as they arrive.
+    pub body: S,
+}
+
 /// The end of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
@@ -116,66 +126,50 @@ impl Registry {
             .ok_or_else(not_found)
     }
 
-    /// Appends a part that starts at `first_byte`, or wherever the upload ends if that is not
-    /// said. A body that breaks off leaves what arrived.
+    /// Appends a part. A body that breaks off leaves what arrived.
     pub async fn append_upload<S>(
         &self,
         context: &RequestContext,
         key: Authorized<RepositoryKey>,
         id: &str,
-        plane: Plane,
-        first_byte: Option<u64>,
-        body: S,
+        part: Part<S>,
     ) -> Result<Upload, Error>
     where
         S: Stream<Item = Result<Bytes, String>> + Send + Unpin,
     {
         let (mut session, mut upload) = self.claim(context, &key, id).await?;
         let outcome = self
-            .receive(
-                &mut session,
-                &mut upload,
-                context,
-                &key,
-                plane,
-                first_byte,
-                body,
-            )
+            .receive(&mut session, &mut upload, context, &key, part)
             .await?;
         self.save(&upload, &key).await?;
         outcome.map(|()| upload)
     }
 
-    /// Ends an upload: appends what `body` still holds, makes the bytes durable, checks them
+    /// Ends an upload: appends the last part, if it holds anything, makes the bytes durable, checks them
     /// against `digest`, and links them to the repository. Bytes that do not match are garbage and
     /// the upload is over.
-    #[allow(clippy::too_many_arguments)]
     pub async fn finish_upload<S>(
         &self,
         context: &RequestContext,
         key: Authorized<RepositoryKey>,
         id: &str,
-        plane: Plane,
-        first_byte: Option<u64>,
-        body: S,
+        part: Part<S>,
         digest: Digest,
     ) -> Result<Finished, Error>
     where
         S: Stream<Item = Result<Bytes, String>> + Send + Unpin,
     {
         let (mut session, mut upload) = self.claim(context, &key, id).await?;
-        let mut body = std::pin::pin!(body.peekable());
+        let (plane, first_byte) = (part.plane, part.first_byte);
+        let mut body = std::pin::pin!(part.body.peekable());
         if body.as_mut().peek().await.is_some() || first_byte.is_some() {
+            let part = Part {
+                plane,
+                first_byte,
+                body,
+            };
             let outcome = self
-                .receive(
-                    &mut session,
-                    &mut upload,
-                    context,
-                    &key,
-                    plane,
-                    first_byte,
-                    body,
-                )
+                .receive(&mut session, &mut upload, context, &key, part)
                 .await?;
             if outcome.is_err() {
                 self.save(&upload, &key).await?;
@@ -298,22 +292,19 @@ impl Registry {
 
     /// Writes a part. The inner result tells whether it came to its end; what arrived of one that
     /// did not is kept. An outer error keeps nothing.
-    #[allow(clippy::too_many_arguments)]
     async fn receive<S>(
         &self,
         session: &mut SessionGuard<'_>,
         upload: &mut Upload,
         context: &RequestContext,
         key: &RepositoryKey,
-        plane: Plane,
-        first_byte: Option<u64>,
-        body: S,
+        part: Part<S>,
     ) -> Result<Result<(), Error>, Error>
     where
         S: Stream<Item = Result<Bytes, String>> + Send + Unpin,
     {
         let mut writer = self.writer(session, upload).await?;
-        if let Err(wrong) = upload.check_offset(first_byte.unwrap_or(upload.received_bytes)) {
+        if let Err(wrong) = upload.check_offset(part.first_byte.unwrap_or(upload.received_bytes)) {
             session.put(writer);
             let (first_byte, expected_byte) = (wrong.first_byte, wrong.expected_byte);
             let (id, place) = (upload.id.clone(), Place::from(key));
@@ -324,11 +315,11 @@ impl Registry {
                 place,
             });
         }
-        if plane == Plane::Api && upload.parts >= LAYER_PARTS_MAX {
+        if part.plane == Plane::Api && upload.parts >= LAYER_PARTS_MAX {
             session.put(writer);
             return Err(Error::LimitExceeded("parts per layer"));
         }
-        let outcome = match pour(&mut *writer, body).await {
+        let outcome = match pour(&mut *writer, part.body).await {
             Ok(outcome) => outcome,
             Err(error) => return Err(self.failed(session, upload, error).await),
         };

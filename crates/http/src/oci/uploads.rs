@@ -9,7 +9,7 @@ use roadstead_domain::ids::UploadId;
 use roadstead_domain::limits::LAYER_PART_BYTES_MIN;
 use roadstead_domain::name::RepositoryName;
 use roadstead_registry::error::Error;
-use roadstead_registry::uploads::Plane;
+use roadstead_registry::uploads::{Part, Plane};
 
 use super::error::{Code, Failure, Refused};
 use super::range::{self, Chunk};
@@ -29,7 +29,7 @@ pub(super) async fn start(call: &Call<'_>, name: RepositoryName, body: Body) -> 
     let Some(whole) = whole else {
         return Ok(progress(call, StatusCode::ACCEPTED, &name, id.as_str(), 0));
     };
-    let finished = complete(call, &name, id.as_str(), None, pieces(body, None), whole).await;
+    let finished = complete(call, &name, id.as_str(), part(None, body), whole).await;
     if finished.is_err() {
         give_up(call, &name, &id).await;
     }
@@ -70,16 +70,10 @@ pub(super) async fn status(call: &Call<'_>, name: RepositoryName, id: &str) -> O
 pub(super) async fn append(call: &Call<'_>, name: RepositoryName, id: &str, body: Body) -> Outcome {
     let key = call.authorize("UploadLayerPart", &name)?;
     let chunk = chunk(call, &body)?;
+    let part = part(chunk, body);
     let upload = call
         .registry()
-        .append_upload(
-            &call.context,
-            key,
-            id,
-            Plane::Oci,
-            chunk.map(|chunk| chunk.first_byte),
-            pieces(body, chunk.map(Chunk::bytes)),
-        )
+        .append_upload(&call.context, key, id, part)
         .await?;
     let (status, received) = (StatusCode::ACCEPTED, upload.received_bytes);
     Ok(progress(call, status, &name, id, received))
@@ -89,30 +83,28 @@ pub(super) async fn append(call: &Call<'_>, name: RepositoryName, id: &str, body
 pub(super) async fn finish(call: &Call<'_>, name: RepositoryName, id: &str, body: Body) -> Outcome {
     let whole = digest(call.query.get("digest").unwrap_or_default())?;
     let chunk = chunk(call, &body)?;
-    let body = pieces(body, chunk.map(Chunk::bytes));
-    complete(call, &name, id, chunk, body, whole).await
+    complete(call, &name, id, part(chunk, body), whole).await
+}
+
+fn part(chunk: Option<Chunk>, body: Body) -> Part<Pieces> {
+    Part {
+        plane: Plane::Oci,
+        first_byte: chunk.map(|chunk| chunk.first_byte),
+        body: pieces(body, chunk.map(Chunk::bytes)),
+    }
 }
 
 async fn complete(
     call: &Call<'_>,
     name: &RepositoryName,
     id: &str,
-    chunk: Option<Chunk>,
-    body: Pieces,
+    part: Part<Pieces>,
     whole: Digest,
 ) -> Outcome {
     let key = call.authorize("CompleteLayerUpload", name)?;
     let finished = call
         .registry()
-        .finish_upload(
-            &call.context,
-            key,
-            id,
-            Plane::Oci,
-            chunk.map(|chunk| chunk.first_byte),
-            body,
-            whole,
-        )
+        .finish_upload(&call.context, key, id, part, whole)
         .await?;
     Ok(created(name, &finished.digest))
 }

@@ -18,7 +18,7 @@ use roadstead_domain::name::RepositoryKey;
 use roadstead_registry::access::Authorized;
 use roadstead_registry::error::{Error, Place};
 use roadstead_registry::layers::Availability;
-use roadstead_registry::uploads::Plane;
+use roadstead_registry::uploads::{Part, Plane};
 
 use super::ids::long;
 use crate::aws::Call;
@@ -114,15 +114,14 @@ pub(in crate::aws) async fn upload_part(
     if !has_declared_length(&input) {
         return Err(wrong_length(call, &key, &input, first_byte).await);
     }
-    let part = Bytes::from(input.layer_part_blob.0);
-    let body = stream::iter([Ok::<_, String>(part)]);
-    let id = &input.upload_id;
-    let plane = Plane::Api;
-    let appending =
-        call.faces
-            .registry
-            .append_upload(call.context, key, id, plane, Some(first_byte), body);
-    appending.await?;
+    let bytes = Bytes::from(input.layer_part_blob.0);
+    let part = Part {
+        plane: Plane::Api,
+        first_byte: Some(first_byte),
+        body: stream::iter([Ok::<_, String>(bytes)]),
+    };
+    let (uploads, id) = (&call.faces.registry, &input.upload_id);
+    uploads.append_upload(call.context, key, id, part).await?;
     Ok(UploadLayerPartResponse {
         registry_id: Some(registry.to_string()),
         repository_name: Some(name.to_string()),
@@ -183,13 +182,15 @@ pub(in crate::aws) async fn complete(
     let digest = Digest::parse(digest)
         .map_err(|_| Error::invalid("layerDigests", format!("'{digest}' is not supported")))?;
     let place = Place::from(&*key);
-    let (id, nothing) = (&input.upload_id, stream::empty::<Result<Bytes, String>>());
-    let plane = Plane::Api;
-    let finishing =
-        call.faces
-            .registry
-            .finish_upload(call.context, key, id, plane, None, nothing, digest);
-    let finished = finishing.await?;
+    let nothing = Part {
+        plane: Plane::Api,
+        first_byte: None,
+        body: stream::empty::<Result<Bytes, String>>(),
+    };
+    let (registry, id) = (&call.faces.registry, &input.upload_id);
+    let finished = registry
+        .finish_upload(call.context, key, id, nothing, digest)
+        .await?;
     if finished.was_there {
         return Err(Failure::from(Error::LayerAlreadyExists {
             digest: finished.digest,
