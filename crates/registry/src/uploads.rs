@@ -122,7 +122,7 @@ impl Registry {
             })
             .await?;
         upload
-            .filter(|upload| upload.expires_at > context.now)
+            .filter(|upload| upload.expires_at >= context.now)
             .ok_or_else(not_found)
     }
 
