@@ -5,6 +5,8 @@
 
 #![allow(dead_code, reason = "each suite uses a part of this module")]
 
+pub mod ask;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
