@@ -135,9 +135,10 @@ async fn greet(
         "roadstead listens on http://{address}, data in {}\n",
         config.data.display()
     );
+    // Version 1 of the AWS CLI knows AWS_DEFAULT_REGION only, some SDKs only AWS_REGION.
+    let region = &config.region;
     println!(
-        "export AWS_ENDPOINT_URL=http://{host} AWS_REGION={}",
-        config.region
+        "export AWS_ENDPOINT_URL=http://{host} AWS_REGION={region} AWS_DEFAULT_REGION={region}"
     );
     if is_dev {
         println!(
