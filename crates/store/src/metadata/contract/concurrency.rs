@@ -167,6 +167,56 @@ pub async fn the_sweep_never_takes_what_is_pushed(store: &dyn MetadataStore, fre
     }
 }
 
+/// An image is pushed while the only other one with its layer is deleted: the layer stays
+/// referenced, though the push had nothing to write about it.
+pub async fn a_push_meets_the_deletion_of_another_image(
+    store: &dyn MetadataStore,
+    fresh: AccountId,
+) {
+    let bench = Bench::new(store, fresh);
+    let id = bench.made("app").await;
+    let labels: Vec<String> = (0..20).map(|n| format!("layer {n}")).collect();
+    for label in &labels {
+        bench.stored_blob(id, label, at(1)).await;
+        let old = bench.image_of(&format!("old {label}"), &[label]);
+        bench.insert_image(&id, &old).await;
+    }
+    let bench = &bench;
+    let races = labels.iter().map(|label| async move {
+        let new = bench.image_of(&format!("new {label}"), &[label]);
+        let (old, now) = (bench.digest(&format!("old {label}")), at(5));
+        let deletion = bench.delete_image(&id, &old, &now);
+        join(pushed_if_linked(store, id, new), deletion).await.0
+    });
+    assert!(join_all(races).await.into_iter().all(|pushed| pushed));
+    for label in &labels {
+        let since = bench.unreferenced_since(id, label).await;
+        assert_eq!(since, Some(None), "{label} is in use");
+    }
+}
+
+/// Two repositories drop their links to the same bytes: one of them was the last.
+pub async fn both_last_links_go_at_once(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let [one, two] = [bench.made("one").await, bench.made("two").await];
+    let labels: Vec<String> = (0..20).map(|n| format!("layer {n}")).collect();
+    for label in &labels {
+        bench.stored_blob(one, label, at(1)).await;
+        let (digest, key) = (bench.digest(label), bench.blob_key(label));
+        bench.link_blob(&two, &digest, &key, &at(1)).await;
+    }
+    let bench = &bench;
+    let sweeps = labels.iter().map(|label| async move {
+        let (digest, before) = (bench.digest(label), at(10));
+        let first = bench.unlink_blob(&one, &digest, &before);
+        join(first, bench.unlink_blob(&two, &digest, &before)).await
+    });
+    for (label, swept) in labels.iter().zip(join_all(sweeps).await) {
+        assert_eq!(swept, (true, true), "{label}");
+        check_blob(bench, one, label, false).await;
+    }
+}
+
 /// F31: images that share layers are deleted at once, in opposite orders, and nobody deadlocks;
 /// in the end every layer is unreferenced.
 pub async fn deleting_shared_layers_at_once(store: &dyn MetadataStore, fresh: AccountId) {

@@ -120,6 +120,8 @@ macro_rules! metadata_contract {
                 one_digest_is_stored_once
                 the_sweep_never_takes_what_is_linked
                 the_sweep_never_takes_what_is_pushed
+                a_push_meets_the_deletion_of_another_image
+                both_last_links_go_at_once
                 deleting_shared_layers_at_once
                 one_upload_has_one_finisher
             );

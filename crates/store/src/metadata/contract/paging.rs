@@ -29,6 +29,7 @@ macro_rules! paged {
         let (mut all, mut $after) = (Vec::new(), None);
         loop {
             let page = $page.await;
+            assert!(all.len() < 1000, "the listing does not end");
             assert!(
                 page.len() <= $size,
                 "a page of {} over {}",
@@ -120,6 +121,12 @@ async fn filled(bench: &Bench<'_>, id: RepositoryId) -> Vec<Stored> {
         model.push(Stored { image, tags });
     }
     bench.delete_tag(&id, &tag("gone")).await;
+    // The only tag of an image comes and goes.
+    for stored in model.iter().filter(|stored| stored.tags.is_empty()) {
+        let digest = &stored.image.digest;
+        bench.put_tag(&id, &tag("brief"), digest, &at(1), &9).await;
+        bench.delete_tag(&id, &tag("brief")).await;
+    }
     model
 }
 

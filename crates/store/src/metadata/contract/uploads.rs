@@ -41,7 +41,7 @@ pub async fn life_of_an_upload(store: &dyn MetadataStore, fresh: AccountId) {
 pub async fn uploads_expire_oldest_first(store: &dyn MetadataStore, fresh: AccountId) {
     let bench = Bench::new(store, fresh);
     let id = bench.made("app").await;
-    for (label, expires) in [("b", 20), ("c", 30), ("a", 10)] {
+    for (label, expires) in [("b", 20), ("d", 50), ("c", 30), ("a", 10), ("e", 40)] {
         let mut upload = bench.new_upload(id, label);
         upload.expires_at = at(expires);
         bench.insert_upload(&upload).await;
@@ -50,7 +50,7 @@ pub async fn uploads_expire_oldest_first(store: &dyn MetadataStore, fresh: Accou
         (10, &[][..]),
         (11, &["a"]),
         (25, &["a", "b"]),
-        (99, &["a", "b", "c"]),
+        (99, &["a", "b", "c", "e", "d"]),
     ] {
         let expired = bench.expired_uploads(&at(now), &ALL).await;
         let own = expired.into_iter().filter(|u| u.repository == id);
