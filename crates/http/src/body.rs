@@ -2,28 +2,22 @@
 //!
 //! A sender that falls silent is given up, however long its body may take as a whole (F41).
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use futures_util::{TryStreamExt as _, stream};
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::{Body as _, Frame};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use roadstead_registry::pull::BlobBody;
-use tokio::task::JoinHandle;
+
+use crate::kernel_send::FileBody;
 
 /// Any body.
 pub type Body = UnsyncBoxBody<Bytes, io::Error>;
-
-/// Bytes read from a file at a time.
-const READ_BYTES: u64 = 1024 * 1024;
 
 /// A body of these bytes.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
@@ -111,70 +105,9 @@ pub fn blob(blob: BlobBody) -> Body {
             file,
             offset,
             length,
-        } => FileBody {
-            file,
-            offset,
-            left: length,
-            reading: None,
-        }
-        .boxed_unsync(),
+        } => FileBody::new(file, offset, length).boxed_unsync(),
         BlobBody::Stream(stream) => {
             StreamBody::new(stream.map_ok(Frame::data).map_err(io::Error::other)).boxed_unsync()
         }
-    }
-}
-
-/// A part of a file, read ahead by one piece off the async threads.
-struct FileBody {
-    file: Arc<File>,
-    offset: u64,
-    left: u64,
-    reading: Option<JoinHandle<io::Result<Bytes>>>,
-}
-
-impl FileBody {
-    fn read_next(&self) -> JoinHandle<io::Result<Bytes>> {
-        let (file, offset) = (self.file.clone(), self.offset);
-        let length = self.left.min(READ_BYTES) as usize;
-        tokio::task::spawn_blocking(move || {
-            let mut piece = vec![0; length];
-            file.read_exact_at(&mut piece, offset)?;
-            Ok(piece.into())
-        })
-    }
-}
-
-impl HttpBody for FileBody {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let mut reading = match self.reading.take() {
-            Some(reading) => reading,
-            None if self.left == 0 => return Poll::Ready(None),
-            None => self.read_next(),
-        };
-        let Poll::Ready(outcome) = Pin::new(&mut reading).poll(context) else {
-            self.reading = Some(reading);
-            return Poll::Pending;
-        };
-        let piece = outcome.unwrap_or_else(|error| Err(io::Error::other(error)))?;
-        self.offset += piece.len() as u64;
-        self.left -= piece.len() as u64;
-        if self.left > 0 {
-            self.reading = Some(self.read_next());
-        }
-        Poll::Ready(Some(Ok(Frame::data(piece))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left == 0
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
     }
 }

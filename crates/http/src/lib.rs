@@ -8,6 +8,7 @@ pub mod admin;
 pub mod aws;
 pub mod body;
 pub mod host;
+mod kernel_send;
 pub mod metrics;
 pub mod oci;
 pub mod server;

@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::host::Arrival;
+use crate::kernel_send::KernelSend;
 use crate::{Arrived, Faces, stack};
 
 /// How long the head of a request may take.
@@ -91,7 +92,7 @@ fn serve_connection(
         .header_read_timeout(HEADER_TIMEOUT);
     builder.http2().timer(TokioTimer::new());
     let connection = builder
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(KernelSend::new(stream)), service)
         .into_owned();
     let watched = graceful.watch(connection);
     async move {
