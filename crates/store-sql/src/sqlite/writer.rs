@@ -125,3 +125,86 @@ fn execute(connection: &Connection, sql: &'static str) -> Result<(), StoreError>
     let mut statement = connection.prepare_cached(sql).map_err(failed)?;
     statement.execute([]).map(drop).map_err(failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::connection::{migrate, open_writer};
+    use super::*;
+
+    type Answer = oneshot::Receiver<Result<(), StoreError>>;
+
+    /// A job that stores garbage under `key` and then does as it is told.
+    fn job(key: u128, verdict: Verdict) -> (Job, Answer) {
+        let (answer, answered) = oneshot::channel();
+        let body: ErasedWrite = Arc::new(move |tx| {
+            Box::pin(async move {
+                let key = roadstead_domain::ids::BlobKey::from_random(key);
+                match tx.insert_garbage(&key, 1).await {
+                    Ok(()) => verdict,
+                    Err(_) => Verdict::Rollback,
+                }
+            })
+        });
+        (Job { body, answer }, answered)
+    }
+
+    fn rows(connection: &Connection) -> i64 {
+        let count = "SELECT count(*) FROM garbage";
+        let rows = connection.query_row(count, [], |row| row.get(0));
+        rows.unwrap()
+    }
+
+    /// What could not be committed is answered so, refusals included, and the next group works.
+    #[test]
+    fn a_group_that_cannot_commit_answers_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("metadata.sqlite");
+        let mut connection = open_writer(&path).unwrap();
+        migrate(&mut connection).unwrap();
+        let rival = Connection::open(&path).unwrap();
+        connection.execute_batch("PRAGMA busy_timeout = 0").unwrap();
+
+        rival.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let (kept, mut kept_answer) = job(1, Verdict::Commit);
+        let (refused, mut refused_answer) = job(2, Verdict::Rollback);
+        run_group(&mut connection, vec![kept, refused]);
+        for answer in [&mut kept_answer, &mut refused_answer] {
+            let answer = answer.try_recv().unwrap();
+            assert!(matches!(answer, Err(StoreError::Failed(_))), "{answer:?}");
+        }
+        rival.execute_batch("ROLLBACK").unwrap();
+        assert_eq!(rows(&connection), 0);
+
+        let (kept, mut kept_answer) = job(1, Verdict::Commit);
+        let (refused, mut refused_answer) = job(2, Verdict::Rollback);
+        run_group(&mut connection, vec![kept, refused]);
+        assert!(kept_answer.try_recv().unwrap().is_ok());
+        assert!(refused_answer.try_recv().unwrap().is_ok());
+        assert_eq!(rows(&connection), 1);
+    }
+
+    /// A body that loses the whole transaction takes its group with it, and nobody hears otherwise.
+    #[test]
+    fn a_lost_transaction_answers_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut connection = open_writer(&directory.path().join("metadata.sqlite")).unwrap();
+        migrate(&mut connection).unwrap();
+        // Stands for a failed write of the disk: the statement ends the whole transaction.
+        let trigger = "CREATE TRIGGER lose BEFORE INSERT ON garbage WHEN NEW.key LIKE '%2' \
+             BEGIN SELECT RAISE(ROLLBACK, 'lost'); END";
+        connection.execute_batch(trigger).unwrap();
+        let jobs = [1, 2, 3].map(|key| job(key, Verdict::Commit));
+        let (group, mut answers): (Vec<Job>, Vec<Answer>) = jobs.into_iter().unzip();
+        run_group(&mut connection, group);
+        for answer in &mut answers {
+            let answer = answer.try_recv().unwrap();
+            assert!(matches!(answer, Err(StoreError::Failed(_))), "{answer:?}");
+        }
+        assert_eq!(rows(&connection), 0);
+        let (next, mut answer) = job(3, Verdict::Commit);
+        run_group(&mut connection, vec![next]);
+        assert!(answer.try_recv().unwrap().is_ok());
+    }
+}

@@ -148,14 +148,14 @@ pub trait ReadBlobs {
 /// What the sweep looks at. Each costs in proportion to what it finds.
 #[async_trait]
 pub trait ReadGarbage {
-    /// Links without a reference since before `before`, the oldest first.
+    /// Links without a reference, last touched earlier than `before`, the oldest first.
     async fn unreferenced_links(
         &mut self,
         before: Timestamp,
         limit: usize,
     ) -> Result<Vec<BlobLink>, StoreError>;
 
-    /// Uploads that expired before `now`.
+    /// Uploads whose `expires_at` is earlier than `now`, the oldest first.
     async fn expired_uploads(
         &mut self,
         now: Timestamp,

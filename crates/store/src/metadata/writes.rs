@@ -39,6 +39,7 @@ pub trait WriteRepositories {
 
     /// Removes up to `limit` images, links and uploads of a deleted repository, turning bytes that
     /// nothing else refers to into garbage. True once nothing is left and the row itself is gone.
+    /// A repository that is not deleted is refused with [`StoreError::Failed`].
     async fn reap_repository(
         &mut self,
         repository: RepositoryId,
@@ -73,8 +74,9 @@ pub trait WriteImages {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Points a tag to an image, moving it if it points elsewhere. `seq` orders the tags of an
-    /// image by attachment.
+    /// Points a tag to an image, moving it if it points elsewhere; one that points there already
+    /// keeps its time and place. `seq` orders the tags of an image by attachment. An image that
+    /// is not there is [`StoreError::Failed`].
     async fn put_tag(
         &mut self,
         repository: RepositoryId,
@@ -121,7 +123,9 @@ pub trait WriteBlobs {
     ) -> Result<(), StoreError>;
 
     /// Lets a repository read a blob. A new link counts as unreferenced since `now` until an
-    /// image refers to it; an existing link to any bytes of this digest is kept and touched.
+    /// image refers to it; one that an image refers to already is referenced from the start. An
+    /// existing link to any bytes of this digest is kept and touched, and the bytes under `key`
+    /// become garbage if nothing else links them.
     async fn link_blob(
         &mut self,
         repository: RepositoryId,
@@ -130,7 +134,7 @@ pub trait WriteBlobs {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Renews the grace of an unreferenced link; a referenced one is left alone.
+    /// Renews the grace of an unreferenced link, never shortens it; a referenced one is left alone.
     async fn touch_link(
         &mut self,
         repository: RepositoryId,
@@ -138,8 +142,8 @@ pub trait WriteBlobs {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Removes a link if no image of the repository refers to it and it has not been touched
-    /// since `before`; bytes without any link become garbage. True if the link was removed.
+    /// Removes a link if no image of the repository refers to it and it was last touched earlier
+    /// than `before`; bytes without any link become garbage. True if the link was removed.
     async fn unlink_blob(
         &mut self,
         repository: RepositoryId,
@@ -156,7 +160,8 @@ pub trait WriteBlobs {
     /// Ends an upload and leaves its bytes to whoever ended it; false if it is gone (F17).
     async fn delete_upload(&mut self, id: &UploadId) -> Result<bool, StoreError>;
 
-    /// Records bytes as garbage.
+    /// Records bytes as garbage, once. The bytes of a live blob are refused with
+    /// [`StoreError::Failed`].
     async fn insert_garbage(&mut self, key: &BlobKey, size_bytes: u64) -> Result<(), StoreError>;
 
     /// Forgets garbage whose bytes are gone.
@@ -169,7 +174,7 @@ pub trait WriteControl {
     /// Stores an access key; false if the id is taken.
     async fn insert_access_key(&mut self, key: &AccessKey) -> Result<bool, StoreError>;
 
-    /// Makes a key stop working; false if there is none.
+    /// Makes a key stop working; false if there is none. The first time counts.
     async fn disable_access_key(&mut self, id: &str, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Takes or renews the named lease until `until`, unless another holder has it at `now`.
