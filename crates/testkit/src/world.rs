@@ -1,5 +1,6 @@
 //! The server under test.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -100,7 +101,12 @@ impl WorldBuilder {
 
     /// Starts the server.
     pub async fn start(self) -> World {
-        World::with(self).await
+        self.start_over(|stores| stores).await
+    }
+
+    /// Starts the server over stores that `wrap` puts something around.
+    pub async fn start_over(self, wrap: impl FnOnce(Stores) -> Stores + Send) -> World {
+        World::with(self, wrap).await
     }
 }
 
@@ -131,7 +137,7 @@ impl World {
         WorldBuilder::default()
     }
 
-    async fn with(builder: WorldBuilder) -> Self {
+    async fn with(builder: WorldBuilder, wrap: impl FnOnce(Stores) -> Stores + Send) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (clock, ids) = (
             Arc::new(TestClock::default()),
@@ -141,7 +147,7 @@ impl World {
             &directory.path().join("metadata.sqlite"),
             &directory.path().join("blobs"),
         );
-        let stores = stores.expect("the stores open");
+        let stores = wrap(stores.expect("the stores open"));
         let faults = Arc::new(Faults::default());
         let stores = Stores {
             metadata: Arc::new(FaultyMetadata::new(stores.metadata, faults.clone())),
@@ -222,6 +228,23 @@ impl World {
             }
         }
         files
+    }
+
+    /// The tables of the embedded store that hold rows, with how many.
+    pub fn rows(&self) -> BTreeMap<String, i64> {
+        let path = self.directory.path().join("metadata.sqlite");
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let store = rusqlite::Connection::open_with_flags(path, flags).expect("the store opens");
+        let names = "SELECT name FROM sqlite_master WHERE type = 'table'";
+        let mut names = store.prepare(names).expect("the names of the tables");
+        let names = names.query_map([], |row| row.get(0)).expect("the names");
+        let counted = names.map(|name| {
+            let name: String = name.expect("a name");
+            let count = format!("SELECT count(*) FROM \"{name}\"");
+            let count = store.query_row(&count, [], |row| row.get(0));
+            (name, count.expect("a count"))
+        });
+        counted.filter(|(_, count)| *count > 0).collect()
     }
 
     /// The bytes in those files.
