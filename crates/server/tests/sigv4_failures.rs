@@ -6,7 +6,8 @@
 mod api;
 
 use api::ask::{
-    Ask, BOTH, IDENTITY, Protocol, Row, element, held_against, send, with_authorization,
+    Ask, BOTH, IDENTITY, INCOMPLETE, INVALID, MISSING, Protocol, Row, UNRECOGNIZED, element,
+    held_against, send, with_authorization,
 };
 use bytes::Bytes;
 use http::HeaderValue;
@@ -19,23 +20,6 @@ const INVALID_TOKEN: &str = "The security token included in the request is inval
 const MISMATCH: &str = "The request signature we calculated does not match the signature you \
                         provided. Check your AWS Secret Access Key and signing method. Consult \
                         the service documentation for details.";
-
-const MISSING: Row = Row {
-    json: "MissingAuthenticationTokenException",
-    query: (403, "MissingAuthenticationToken"),
-};
-const INCOMPLETE: Row = Row {
-    json: "IncompleteSignatureException",
-    query: (400, "IncompleteSignature"),
-};
-const INVALID: Row = Row {
-    json: "InvalidSignatureException",
-    query: (403, "SignatureDoesNotMatch"),
-};
-const UNRECOGNIZED: Row = Row {
-    json: "UnrecognizedClientException",
-    query: (403, "InvalidClientTokenId"),
-};
 
 #[tokio::test]
 async fn a_right_signature_is_accepted_in_both_forms() {

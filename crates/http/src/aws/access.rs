@@ -14,27 +14,36 @@ use serde_json::Value;
 
 use super::Call;
 
-/// The repository that `repositoryName` and `registryId` name; none if they name none.
-pub(super) fn repository(
-    call: Call<'_>,
-    body: &Value,
-) -> Result<Option<Authorized<RepositoryKey>>, Error> {
-    let account = account(call, body);
-    let name = text(body, "repositoryName").and_then(|name| RepositoryName::parse(name).ok());
-    repository_or_registry(call, &account, name)
+/// A repository that may be used, or why the request names none: an error that the constraints
+/// of its members come before.
+type Named = Result<Authorized<RepositoryKey>, Error>;
+
+/// The repository that the request names, by name or by ARN.
+pub(super) fn repository(call: Call<'_>, body: &Value) -> Result<Named, Error> {
+    match call.operation {
+        Operation::EcrTagResource
+        | Operation::EcrUntagResource
+        | Operation::EcrListTagsForResource => by_arn(call, body),
+        _ => by_name(call, body),
+    }
 }
 
-/// The repository of this region that `resourceArn` names; none if it names none.
-pub(super) fn resource(
-    call: Call<'_>,
-    body: &Value,
-) -> Result<Option<Authorized<RepositoryKey>>, Error> {
+fn by_name(call: Call<'_>, body: &Value) -> Result<Named, Error> {
+    let name = text(body, "repositoryName").and_then(|name| RepositoryName::parse(name).ok());
+    let nameless = || Error::invalid("repositoryName", "Invalid repository name");
+    repository_or_registry(call, &account(call, body), name, nameless)
+}
+
+/// An ARN of another region names nothing here (ecr.md 3.5).
+fn by_arn(call: Call<'_>, body: &Value) -> Result<Named, Error> {
     let arn = text(body, "resourceArn").and_then(|arn| RepositoryArn::parse(arn).ok());
-    let Some(arn) = arn else {
-        return repository_or_registry(call, &call.context.principal.account, None);
+    let (account, name) = match arn {
+        Some(arn) if arn.region == call.context.region => (arn.account, Some(arn.name)),
+        Some(arn) => (arn.account, None),
+        None => (call.context.principal.account.clone(), None),
     };
-    let name = (arn.region == call.context.region).then_some(arn.name);
-    repository_or_registry(call, &arn.account, name)
+    let nameless = || Error::invalid("resourceArn", "Invalid ARN");
+    repository_or_registry(call, &account, name, nameless)
 }
 
 /// The registry that `registryId` names, the caller's own if none.
@@ -46,11 +55,12 @@ fn repository_or_registry(
     call: Call<'_>,
     account: &AccountId,
     name: Option<RepositoryName>,
-) -> Result<Option<Authorized<RepositoryKey>>, Error> {
+    nameless: impl Fn() -> Error,
+) -> Result<Named, Error> {
     let action = action(call.operation);
     match name {
-        Some(name) => access::repository(call.context, action, account, name).map(Some),
-        None => access::registry(call.context, action, account).map(|_| None),
+        Some(name) => access::repository(call.context, action, account, name).map(Ok),
+        None => access::registry(call.context, action, account).map(|_| Err(nameless())),
     }
 }
 

@@ -8,7 +8,6 @@ use std::pin::Pin;
 use roadstead_api_model::{Operation, Refusal, Rule, check, first_reported};
 use roadstead_domain::name::RepositoryKey;
 use roadstead_registry::access::Authorized;
-use roadstead_registry::error::Error;
 use roadstead_registry::repositories::RegistryKey;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,9 +37,9 @@ pub(super) fn handler(operation: Operation) -> Option<Handler> {
         Operation::EcrPutImageTagMutability => {
             |c, b| of_repository(c, b, repositories::put_tag_mutability)
         }
-        Operation::EcrTagResource => |c, b| of_resource(c, b, resource_tags::tag),
-        Operation::EcrUntagResource => |c, b| of_resource(c, b, resource_tags::untag),
-        Operation::EcrListTagsForResource => |c, b| of_resource(c, b, resource_tags::list),
+        Operation::EcrTagResource => |c, b| of_repository(c, b, resource_tags::tag),
+        Operation::EcrUntagResource => |c, b| of_repository(c, b, resource_tags::untag),
+        Operation::EcrListTagsForResource => |c, b| of_repository(c, b, resource_tags::list),
         Operation::EcrInitiateLayerUpload => |c, b| of_repository(c, b, layers::initiate),
         Operation::EcrUploadLayerPart => |c, b| of_repository(c, b, layers::upload_part),
         Operation::EcrCompleteLayerUpload => |c, b| of_repository(c, b, layers::complete),
@@ -75,27 +74,7 @@ where
         let refusals = check_types(call.operation, &body)?;
         let key = access::repository(call, &body)?;
         let input = members(call.operation, body, &refusals)?;
-        let key = key.ok_or_else(|| Error::invalid("repositoryName", "must be a name"))?;
-        envelope::output(call.operation, &handle(call, key, input).await?)
-    })
-}
-
-fn of_resource<'a, I, O, F>(
-    call: Call<'a>,
-    body: Value,
-    handle: impl FnOnce(Call<'a>, Authorized<RepositoryKey>, I) -> F + Send + 'a,
-) -> Answering<'a>
-where
-    I: DeserializeOwned + Send,
-    O: Serialize + Send,
-    F: Future<Output = Result<O, Failure>> + Send + 'a,
-{
-    Box::pin(async move {
-        let refusals = check_types(call.operation, &body)?;
-        let key = access::resource(call, &body)?;
-        let input = members(call.operation, body, &refusals)?;
-        let key = key.ok_or_else(|| Error::invalid("resourceArn", "Invalid ARN"))?;
-        envelope::output(call.operation, &handle(call, key, input).await?)
+        envelope::output(call.operation, &handle(call, key?, input).await?)
     })
 }
 

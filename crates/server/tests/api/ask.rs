@@ -111,8 +111,12 @@ impl Ask {
 
     /// The request signed in its header.
     pub fn signed(&self, world: &World) -> Request<Bytes> {
-        let host = world.address.to_string();
-        let headers = self.headers(&host);
+        self.signed_for(world, &world.address.to_string())
+    }
+
+    /// The request signed in its header, for a server of another name.
+    pub fn signed_for(&self, world: &World, host: &str) -> Request<Bytes> {
+        let headers = self.headers(host);
         let mut request = self.bare(world, "/");
         let signing = self.signing(world);
         let added = sign_header(&self.to_sign(&headers), &self.credentials(), &signing);
@@ -143,6 +147,23 @@ pub struct Row {
     pub json: &'static str,
     pub query: (u16, &'static str),
 }
+
+pub const MISSING: Row = Row {
+    json: "MissingAuthenticationTokenException",
+    query: (403, "MissingAuthenticationToken"),
+};
+pub const INCOMPLETE: Row = Row {
+    json: "IncompleteSignatureException",
+    query: (400, "IncompleteSignature"),
+};
+pub const INVALID: Row = Row {
+    json: "InvalidSignatureException",
+    query: (403, "SignatureDoesNotMatch"),
+};
+pub const UNRECOGNIZED: Row = Row {
+    json: "UnrecognizedClientException",
+    query: (403, "InvalidClientTokenId"),
+};
 
 /// The text between two tags.
 pub fn element<'a>(xml: &'a str, name: &str) -> &'a str {
