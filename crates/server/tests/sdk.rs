@@ -34,6 +34,10 @@ async fn client(world: &World) -> Client {
     Client::from_conf(config)
 }
 
+fn tag(key: &str) -> Tag {
+    Tag::builder().key(key).value("v").build().expect("a tag")
+}
+
 fn by_tag(tag: &str) -> ImageIdentifier {
     ImageIdentifier::builder().image_tag(tag).build()
 }
@@ -82,10 +86,9 @@ async fn push(client: &Client, layout: &Layout, tag: Option<&str>) {
 }
 
 #[tokio::test]
-async fn repositories_and_their_tags() {
+async fn a_repository_made_twice() {
     let world = World::start().await;
     let client = client(&world).await;
-    let tag = |key: &str| Tag::builder().key(key).value("v").build().expect("a tag");
     let scanning = ImageScanningConfiguration::builder()
         .scan_on_push(true)
         .build();
@@ -127,6 +130,19 @@ async fn repositories_and_their_tags() {
             .message()
             .is_some_and(|text| text.contains(NAME))
     );
+}
+
+#[tokio::test]
+async fn settings_and_tags_of_a_repository() {
+    let world = World::start().await;
+    let client = client(&world).await;
+    let made = client
+        .create_repository()
+        .repository_name(NAME)
+        .tags(tag("k2"));
+    let made = made.send().await.expect("CreateRepository");
+    let made = made.repository().expect("a repository");
+    let arn = made.repository_arn().expect("an ARN");
 
     let tagging = client.tag_resource().resource_arn(arn).tags(tag("k1"));
     tagging.send().await.expect("TagResource");

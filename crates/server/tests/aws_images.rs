@@ -1,0 +1,293 @@
+//! What the members of requests do: images and layers (ecr.md sections 4 to 6; hostile.md E8, E9).
+//! Repositories, tags and pages are in `aws_members.rs`.
+//!
+//! Bodies are asserted whole where the reference has them; elsewhere the code.
+
+mod api;
+
+use api::{error, invalid, ok, push, push_layer, put_image, refused, repository};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::Method;
+use roadstead_testkit::{World, images};
+use serde_json::{Value, json};
+
+async fn world() -> World {
+    let world = World::start().await;
+    repository(&world, "app").await;
+    world
+}
+
+async fn code(world: &World, operation: &str, body: Value) -> Value {
+    refused(world, operation, body).await["__type"].take()
+}
+
+#[tokio::test]
+async fn deletions_in_one_batch_take_effect_in_order() {
+    let world = world().await;
+    let one = push(&world, "app", "one", &["c"]).await.digest;
+    let other = push(&world, "app", "other", &["o"]).await.digest;
+    let child = push(&world, "app", "child", &[]).await;
+    let index = images::index(&[&child]);
+    api::push_manifest(&world, "app", &index, &["all"]).await;
+    let body = json!({ "repositoryName": "app", "imageIds": [
+        { "imageTag": "c" },
+        { "imageTag": "c" },
+        { "imageDigest": one, "imageTag": "o" },
+        { "imageDigest": other, "imageTag": "o" },
+        { "imageDigest": child.digest },
+        { "imageDigest": index.digest },
+        { "imageDigest": child.digest },
+    ] });
+    let answer = ok(&world, "BatchDeleteImage", body).await;
+    assert_eq!(
+        answer["imageIds"],
+        json!([
+            { "imageDigest": one, "imageTag": "c" },
+            { "imageDigest": other, "imageTag": "o" },
+            { "imageDigest": index.digest, "imageTag": "all" },
+            { "imageDigest": child.digest },
+        ])
+    );
+    let failures = answer["failures"].as_array().expect("failures");
+    let failed: Vec<Value> = failures
+        .iter()
+        .map(|failure| json!([failure["failureCode"], failure["imageId"]]))
+        .collect();
+    assert_eq!(
+        failed,
+        [
+            json!(["ImageNotFound", { "imageTag": "c" }]),
+            json!(["ImageTagDoesNotMatchDigest", { "imageDigest": one, "imageTag": "o" }]),
+            json!(["ImageReferencedByManifestList", { "imageDigest": child.digest }]),
+        ]
+    );
+    assert!(world.image_ids("app").await.is_empty());
+}
+
+#[tokio::test]
+async fn images_are_got_as_they_were_put() {
+    let world = world().await;
+    let image = push(&world, "app", "got", &["v1"]).await;
+    let types = json!(["application/vnd.docker.distribution.manifest.v2+json"]);
+    let ids = json!([{ "imageTag": "v1" }, { "imageDigest": image.digest, "imageTag": "v2" }]);
+    let ask = json!({ "repositoryName": "app", "imageIds": ids });
+    let answer = ok(&world, "BatchGetImage", ask.clone()).await;
+    assert_eq!(answer["images"][0]["imageManifest"], image.text());
+    assert_eq!(
+        answer["failures"],
+        json!([{
+            "failureCode": "ImageNotFound",
+            "failureReason": "Requested image not found",
+            "imageId": { "imageDigest": image.digest, "imageTag": "v2" },
+        }])
+    );
+    // A stored type that is not accepted is not translated.
+    let mut typed = ask;
+    typed["acceptedMediaTypes"] = types;
+    let answer = ok(&world, "BatchGetImage", typed).await;
+    assert_eq!(answer["images"], json!([]));
+    assert_eq!(answer["failures"][0]["failureCode"], "ImageNotFound");
+}
+
+#[tokio::test]
+async fn manifests_that_are_refused() {
+    let world = world().await;
+    let image = push(&world, "app", "put", &[]).await;
+    let put = |text: &str| json!({ "repositoryName": "app", "imageManifest": text });
+    let syntax = invalid("ImageManifest", "Invalid JSON syntax");
+    for text in ["nonsense", "[]", "{}", "{\"schemaVersion\":2}"] {
+        assert_eq!(
+            refused(&world, "PutImage", put(text)).await,
+            syntax,
+            "{text}"
+        );
+    }
+    let mut other_type = put_image("app", &image, Some("t"));
+    other_type["imageManifestMediaType"] = images::OCI_INDEX.into();
+    let refusal = code(&world, "PutImage", other_type).await;
+    assert_eq!(refusal, "InvalidParameterException");
+    let mut other_digest = put_image("app", &image, Some("t"));
+    let given = images::digest(b"other");
+    other_digest["imageDigest"] = given.as_str().into();
+    assert_eq!(
+        refused(&world, "PutImage", other_digest).await,
+        error(
+            "ImageDigestDoesNotMatchException",
+            &format!(
+                "Image digest '{given}' does not match the digest '{}' calculated for the image",
+                image.digest
+            )
+        )
+    );
+    let mut bad_tag = put_image("app", &image, Some("a+b"));
+    assert_eq!(
+        refused(&world, "PutImage", bad_tag.clone()).await,
+        invalid(
+            "imageTag",
+            "must satisfy regular expression '[a-zA-Z0-9-_.]+'"
+        )
+    );
+    // A repository that is missing is reported before a manifest that is wrong.
+    bad_tag["imageTag"] = "t".into();
+    bad_tag["repositoryName"] = "ghost".into();
+    bad_tag["imageManifest"] = "nonsense".into();
+    let refusal = code(&world, "PutImage", bad_tag).await;
+    assert_eq!(refusal, "RepositoryNotFoundException");
+    let mut wrong_size: Value = serde_json::from_slice(&image.bytes).expect("JSON");
+    wrong_size["config"]["size"] = json!(1);
+    let refusal = code(&world, "PutImage", put(&wrong_size.to_string())).await;
+    assert_eq!(refusal, "InvalidParameterException");
+}
+
+#[tokio::test]
+async fn uploads_that_are_refused() {
+    let world = world().await;
+    let open = async || {
+        let name = json!({ "repositoryName": "app" });
+        let opened = ok(&world, "InitiateLayerUpload", name).await;
+        opened["uploadId"].as_str().expect("an id").to_owned()
+    };
+    let part = |id: &str, first: usize, bytes: &[u8]| {
+        json!({
+            "repositoryName": "app", "uploadId": id, "layerPartBlob": STANDARD.encode(bytes),
+            "partFirstByte": first, "partLastByte": first + bytes.len() - 1,
+        })
+    };
+    let complete = |id: &str, digests: &[String]| json!({ "repositoryName": "app", "uploadId": id, "layerDigests": digests });
+    let id = open().await;
+    // Nothing is received yet, so there is no last valid byte.
+    let early = refused(&world, "UploadLayerPart", part(&id, 5, b"abc")).await;
+    assert_eq!(
+        early,
+        json!({
+            "__type": "InvalidLayerPartException",
+            "message": "First byte of the layer part is 5 instead of 0",
+            "registryId": "123456789012", "repositoryName": "app", "uploadId": id,
+        })
+    );
+    let extreme = json!({
+        "repositoryName": "app", "uploadId": id, "layerPartBlob": "YQ==",
+        "partFirstByte": 0, "partLastByte": i64::MAX,
+    });
+    let refusal = code(&world, "UploadLayerPart", extreme).await;
+    assert_eq!(refusal, "InvalidLayerPartException");
+    for bytes in [b"abc", b"def"] {
+        let first = if bytes == b"abc" { 0 } else { 3 };
+        ok(&world, "UploadLayerPart", part(&id, first, bytes)).await;
+    }
+    let digest = images::digest(b"abcdef");
+    assert_eq!(
+        refused(
+            &world,
+            "CompleteLayerUpload",
+            complete(&id, std::slice::from_ref(&digest))
+        )
+        .await,
+        error(
+            "LayerPartTooSmallException",
+            "All layer parts except the last part should be at least 5MB"
+        )
+    );
+    let two = complete(&id, &[digest.clone(), images::digest(b"x")]);
+    let refusal = code(&world, "CompleteLayerUpload", two).await;
+    assert_eq!(refusal, "InvalidParameterException");
+    let id = open().await;
+    ok(&world, "UploadLayerPart", part(&id, 0, b"abc")).await;
+    let wrong = code(
+        &world,
+        "CompleteLayerUpload",
+        complete(&id, std::slice::from_ref(&digest)),
+    )
+    .await;
+    assert_eq!(wrong, "InvalidLayerException");
+    let over = code(&world, "CompleteLayerUpload", complete(&id, &[digest])).await;
+    assert_eq!(over, "UploadNotFoundException");
+    repository(&world, "other").await;
+    let id = open().await;
+    let mut elsewhere = part(&id, 0, b"abc");
+    elsewhere["repositoryName"] = "other".into();
+    let refusal = code(&world, "UploadLayerPart", elsewhere).await;
+    assert_eq!(refusal, "UploadNotFoundException");
+}
+
+#[tokio::test]
+async fn layers_that_are_asked_for() {
+    let world = world().await;
+    let loose = Bytes::from_static(b"referenced by nothing");
+    push_layer(&world, "app", &loose).await;
+    let ask = json!({ "repositoryName": "app", "layerDigests": ["", "nonsense"] });
+    let answer = ok(&world, "BatchCheckLayerAvailability", ask).await;
+    assert_eq!(answer["layers"], json!([]));
+    let failures = answer["failures"].as_array().expect("failures");
+    let codes: Vec<&Value> = failures.iter().map(|one| &one["failureCode"]).collect();
+    assert_eq!(codes, ["MissingLayerDigest", "InvalidLayerDigest"]);
+    let digests: Vec<&Value> = failures.iter().map(|one| &one["layerDigest"]).collect();
+    assert_eq!(digests, ["", "nonsense"]);
+    let unknown = images::digest(b"unknown");
+    for (digest, expected) in [
+        (images::digest(&loose), "LayerInaccessibleException"),
+        (unknown, "LayersNotFoundException"),
+    ] {
+        let ask = json!({ "repositoryName": "app", "layerDigest": digest });
+        assert_eq!(code(&world, "GetDownloadUrlForLayer", ask).await, expected);
+    }
+    let image = push(&world, "app", "layers", &[]).await;
+    let manifest: Value = serde_json::from_slice(&image.bytes).expect("JSON");
+    let ask = json!({
+        "repositoryName": "app", "layerDigest": manifest["config"]["digest"],
+    });
+    let link = ok(&world, "GetDownloadUrlForLayer", ask).await;
+    assert_eq!(link["layerDigest"], manifest["config"]["digest"]);
+    let url = link["downloadUrl"].as_str().expect("a link");
+    let path = url.strip_prefix(&format!("http://{}", world.address));
+    let path = path.expect("a link to this server");
+    let bytes = world.raw(Method::GET, path, &[], "").await.expect(200).body;
+    assert_eq!(manifest["config"]["digest"], images::digest(&bytes));
+}
+
+/// hostile.md E9.
+#[tokio::test]
+async fn of_many_that_make_one_name_exactly_one_succeeds() {
+    let world = World::start().await;
+    let name = json!({ "repositoryName": "raced" });
+    let all = (0..50).map(|_| world.ecr("CreateRepository", name.clone()));
+    let answers = futures_util::future::join_all(all).await;
+    let mut made = 0;
+    for answer in answers {
+        match answer.code() {
+            (200, _) => made += 1,
+            other => assert_eq!(other, (400, "RepositoryAlreadyExistsException".into())),
+        }
+    }
+    assert_eq!(made, 1);
+}
+
+/// hostile.md E9.
+#[tokio::test]
+async fn a_tag_that_many_push_ends_on_one_of_them() {
+    let world = world().await;
+    let base = push(&world, "app", "base", &[]).await;
+    let variants: Vec<_> = (0..50).map(|n| api::variant(&base, n)).collect();
+    let all = variants
+        .iter()
+        .map(|one| world.ecr("PutImage", put_image("app", one, Some("t"))));
+    for answer in futures_util::future::join_all(all).await {
+        answer.expect(200);
+    }
+    let tagged = json!({ "repositoryName": "app", "filter": { "tagStatus": "TAGGED" } });
+    let tagged = ok(&world, "ListImages", tagged).await;
+    let [id] = tagged["imageIds"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+    else {
+        panic!("one tag: {tagged}");
+    };
+    let is_one_of_them = variants
+        .iter()
+        .any(|one| id["imageDigest"] == one.digest.as_str());
+    assert!(is_one_of_them, "{id}");
+    assert_eq!(world.image_ids("app").await.len(), 51);
+}
