@@ -5,7 +5,9 @@
 //! are reached past them.
 
 mod doors;
+mod images;
 mod sweeping;
+mod uploads;
 
 #[path = "../support/mod.rs"]
 mod support;
