@@ -92,6 +92,55 @@ async fn images_are_got_as_they_were_put() {
 }
 
 #[tokio::test]
+async fn listings_are_narrowed_by_their_filters() {
+    let world = world().await;
+    let tagged = push(&world, "app", "tagged", &["v1"]).await;
+    let untagged = push(&world, "app", "untagged", &[]).await;
+    let referrer = roadstead_testkit::Layout::image("sbom").referring_to(&tagged, "a/sbom");
+    api::push_layout(&world, "app", &referrer, &[]).await;
+    let both = [&tagged.digest, &untagged.digest].map(|d| json!({ "imageDigest": d }));
+    for (filter, expected) in [
+        (json!({}), vec![&tagged.digest, &untagged.digest]),
+        (
+            json!({ "imageStatus": "ANY", "tagStatus": "ANY" }),
+            vec![&tagged.digest, &untagged.digest],
+        ),
+        (json!({ "tagStatus": "TAGGED" }), vec![&tagged.digest]),
+        (json!({ "tagStatus": "UNTAGGED" }), vec![&untagged.digest]),
+        (json!({ "imageStatus": "ARCHIVED" }), vec![]),
+        (json!({ "imageStatus": "ACTIVATING" }), vec![]),
+    ] {
+        let named = json!({ "repositoryName": "app", "imageIds": both, "filter": filter });
+        let found = ok(&world, "DescribeImages", named).await;
+        let found = found["imageDetails"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let digests: Vec<&Value> = found.iter().map(|one| &one["imageDigest"]).collect();
+        assert_eq!(digests, expected, "{filter}");
+        // The same filter on everything: the referrer counts among the untagged.
+        let all = json!({ "repositoryName": "app", "filter": filter });
+        let found = ok(&world, "ListImages", all).await;
+        let is_listed = found.to_string().contains(&referrer.manifest.digest);
+        assert_eq!(is_listed, expected.contains(&&untagged.digest), "{filter}");
+    }
+    for (status, count) in [
+        ("ACTIVE", 1),
+        ("ANY", 1),
+        ("ARCHIVED", 0),
+        ("ACTIVATING", 0),
+    ] {
+        let ask = json!({
+            "repositoryName": "app", "subjectId": { "imageDigest": tagged.digest },
+            "filter": { "artifactStatus": status },
+        });
+        let found = ok(&world, "ListImageReferrers", ask).await;
+        let found = found["referrers"].as_array().map(Vec::len);
+        assert_eq!(found, Some(count), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn manifests_that_are_refused() {
     let world = world().await;
     let image = push(&world, "app", "put", &[]).await;

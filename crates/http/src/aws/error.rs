@@ -229,3 +229,71 @@ fn part_members(
     }
     members
 }
+
+#[cfg(test)]
+mod tests {
+    use roadstead_domain::digest::Digest;
+    use roadstead_domain::ids::{AccountId, UploadId};
+    use roadstead_domain::name::RepositoryName;
+    use roadstead_registry::error::Place;
+
+    use super::*;
+
+    fn wire(error: Error, operation: Operation) -> (&'static str, u16) {
+        let refusal = Failure::from(error).into_refusal(Some(operation), "id");
+        (refusal.code, refusal.status)
+    }
+
+    #[test]
+    fn a_busy_upload_is_worth_another_try() {
+        let busy = || Error::UploadBusy(UploadId::from_random(1));
+        let declared = wire(busy(), Operation::EcrUploadLayerPart);
+        assert_eq!(declared, ("LimitExceededException", 400));
+        let undeclared = wire(busy(), Operation::EcrCompleteLayerUpload);
+        assert_eq!(undeclared, ("ThrottlingException", 400));
+    }
+
+    #[test]
+    fn our_own_faults_tell_nothing() {
+        let refusal = Failure::from(Error::NoSpace).into_refusal(None, "id");
+        assert_eq!((refusal.code, refusal.status), ("ServerException", 500));
+        assert!(!refusal.message.contains("space"));
+        let lightsail = wire(Error::NoSpace, Operation::LightsailGetContainerImages);
+        assert_eq!(lightsail, ("ServiceException", 500));
+    }
+
+    #[test]
+    fn the_last_valid_byte_is_the_one_before_the_expected() {
+        let wrong = |expected_byte| {
+            let error = Error::InvalidLayerPart {
+                first_byte: 7,
+                expected_byte,
+                id: UploadId::from_random(1),
+                place: Place {
+                    name: RepositoryName::parse("app").unwrap(),
+                    registry: AccountId::parse("123456789012").unwrap(),
+                },
+            };
+            let operation = Some(Operation::EcrUploadLayerPart);
+            let mut refusal = Failure::from(error).into_refusal(operation, "id");
+            refusal.members.remove("lastValidByteReceived")
+        };
+        assert_eq!(wrong(10), Some(json!(9)));
+        assert_eq!(wrong(0), None);
+    }
+
+    #[test]
+    fn what_a_manifest_gets_wrong_is_an_invalid_parameter() {
+        let digest = Digest::sha256(b"");
+        let (declared, actual) = (1, 0);
+        let error = Error::SizeMismatch {
+            digest,
+            declared,
+            actual,
+        };
+        let refusal = Failure::from(error).into_refusal(Some(Operation::EcrPutImage), "id");
+        assert_eq!(refusal.code, "InvalidParameterException");
+        let start = "Invalid parameter at 'ImageManifest' failed to satisfy constraint: '";
+        assert!(refusal.message.starts_with(start), "{}", refusal.message);
+    }
+}
