@@ -105,6 +105,10 @@ impl Manifest {
             OCI_INDEX | DOCKER_LIST => index(&object)?,
             other => return Err(ManifestRefusal::UnsupportedMediaType(other.into())),
         };
+        let artifact_type = text(&object, "artifactType").filter(|t| !t.is_empty());
+        if artifact_type.is_some_and(|artifact_type| !is_plain(artifact_type)) {
+            return Err(ManifestRefusal::BadDescriptor("artifactType".into()));
+        }
         let subject = match object.get("subject") {
             None | Some(Value::Null) => None,
             Some(value) => Some(descriptor(value, "subject")?),
@@ -113,9 +117,7 @@ impl Manifest {
             media_type,
             contents,
             subject,
-            artifact_type: text(&object, "artifactType")
-                .filter(|t| !t.is_empty())
-                .map(str::to_owned),
+            artifact_type: artifact_type.map(str::to_owned),
             annotations: annotations(&object),
         })
     }
@@ -237,7 +239,7 @@ fn descriptor(value: &Value, at: &str) -> Result<Descriptor, ManifestRefusal> {
     let media_type = MediaType::new(text(object, "mediaType").ok_or_else(bad)?);
     let digest = Digest::parse(text(object, "digest").ok_or_else(bad)?).map_err(|_| bad())?;
     let size_bytes = object.get("size").and_then(Value::as_u64).ok_or_else(bad)?;
-    if size_bytes > i64::MAX as u64 || media_type.as_str().is_empty() {
+    if size_bytes > i64::MAX as u64 || !is_plain(media_type.as_str()) {
         return Err(bad());
     }
     let has_urls = object
@@ -253,6 +255,14 @@ fn descriptor(value: &Value, at: &str) -> Result<Descriptor, ManifestRefusal> {
         size_bytes,
         is_foreign,
     })
+}
+
+/// Media types travel in headers and rest in columns: visible ASCII and blanks only.
+fn is_plain(media_type: &str) -> bool {
+    !media_type.is_empty()
+        && media_type
+            .bytes()
+            .all(|b| b == b' ' || b.is_ascii_graphic())
 }
 
 fn annotations(object: &Map<String, Value>) -> BTreeMap<String, String> {

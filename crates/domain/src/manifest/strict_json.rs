@@ -1,4 +1,5 @@
-//! JSON in which no key is given twice: two parsers could otherwise read two manifests.
+//! JSON in which no key is given twice: two parsers could otherwise read two manifests. Nor does a
+//! text hold NUL, where some readers end and which not every store can keep.
 
 use std::fmt;
 
@@ -49,11 +50,14 @@ impl<'de> Visitor<'de> for StrictVisitor {
             .ok_or_else(|| E::custom("not a number"))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        self.visit_string(value.to_owned())
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+    fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
+        if value.contains('\0') {
+            return Err(E::custom("a text holds a NUL character"));
+        }
         Ok(Value::String(value))
     }
 
