@@ -74,7 +74,7 @@ impl Registry {
         let id = UploadId::from_random(self.ids.bits());
         let blob = BlobKey::from_random(self.ids.bits());
         let (now, expires_at) = (context.now, context.now + self.rules.upload_expiry);
-        let input = (key.into_inner(), id.clone(), blob, now, expires_at);
+        let input = (key.into_inner(), id.clone(), blob.clone(), now, expires_at);
         self.metadata
             .write(input, |tx, (key, id, blob, now, expires_at)| {
                 Box::pin(async move {
@@ -94,7 +94,7 @@ impl Registry {
                 })
             })
             .await?;
-        self.sessions.open(&id, now);
+        self.sessions.open(&id, &blob, now);
         Ok(id)
     }
 
@@ -207,12 +207,16 @@ impl Registry {
             place,
             now: context.now,
         };
+        session.set_in_doubt(true);
         let finished = self
             .metadata
             .write(finish, |tx, finish| Box::pin(link(tx, finish)))
-            .await?;
-        session.forget();
-        Ok(finished)
+            .await;
+        match &finished {
+            Ok(_) => session.forget(),
+            Err(_) => session.set_in_doubt(false),
+        }
+        finished
     }
 
     /// Gives an upload up; its bytes become garbage.
@@ -274,20 +278,24 @@ impl Registry {
                 Ok(upload) => Error::UploadBusy(upload.id),
             });
         };
-        let Some(session) = self.sessions.claim(&parsed, context.now) else {
+        let blob = match self.sessions.key(&parsed) {
+            Some(blob) => blob,
+            None => self.upload(context, key, id).await?.key,
+        };
+        let Some(mut session) = self.sessions.claim(&parsed, &blob, context.now) else {
             // Only who may see the upload learns that it is busy.
             self.upload(context, key, id).await?;
             return Err(Error::UploadBusy(parsed));
         };
-        match self.upload(context, key, id).await {
-            Ok(upload) => Ok((session, upload)),
-            Err(error) => {
-                if matches!(error, Error::UploadNotFound { .. }) {
-                    session.forget_if_new();
-                }
-                Err(error)
-            }
+        // Read behind the claim: from here on the sweep leaves the key alone.
+        let upload = self.upload(context, key, id).await?;
+        if session.is_in_doubt() {
+            // A commit whose client went away may still be in the queue, and these bytes be a
+            // blob's in a moment. This write comes behind it and tells.
+            self.save(&upload, key).await?;
+            session.set_in_doubt(false);
         }
+        Ok((session, upload))
     }
 
     /// Writes a part. The inner result tells whether it came to its end; what arrived of one that
@@ -392,19 +400,42 @@ impl Registry {
     }
 
     /// Ends an upload and leaves its bytes to the sweep.
-    pub(crate) async fn discard(&self, upload: Upload, size_bytes: u64) -> Result<bool, Error> {
+    async fn discard(&self, upload: Upload, size_bytes: u64) -> Result<bool, Error> {
         self.metadata
             .write((upload, size_bytes), |tx, (upload, size_bytes)| {
+                Box::pin(give_up(tx, upload, *size_bytes))
+            })
+            .await
+    }
+
+    /// Gives an upload up if it is still expired at `now`: since it was listed, a request may have
+    /// taken it up.
+    pub(crate) async fn expire(&self, upload: Upload, now: Timestamp) -> Result<bool, Error> {
+        self.metadata
+            .write((upload, now), |tx, (upload, now)| {
                 Box::pin(async move {
-                    let was_open = tx.delete_upload(&upload.id).await?;
-                    if was_open {
-                        tx.insert_garbage(&upload.key, *size_bytes).await?;
+                    match tx.upload(upload.repository, &upload.id).await? {
+                        Some(current) if current.expires_at < *now => {
+                            give_up(tx, &current, current.received_bytes).await
+                        }
+                        _ => Ok(false),
                     }
-                    Ok(was_open)
                 })
             })
             .await
     }
+}
+
+async fn give_up(
+    tx: &mut dyn MetadataWrite,
+    upload: &Upload,
+    size_bytes: u64,
+) -> Result<bool, Error> {
+    let was_open = tx.delete_upload(&upload.id).await?;
+    if was_open {
+        tx.insert_garbage(&upload.key, size_bytes).await?;
+    }
+    Ok(was_open)
 }
 
 /// Writes a body; the inner result tells whether it came to its end.

@@ -1,9 +1,9 @@
 //! The writers of open uploads, kept in memory between requests; at most one request has each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use roadstead_domain::ids::UploadId;
+use roadstead_domain::ids::{BlobKey, UploadId};
 use roadstead_domain::time::{Span, Timestamp};
 use roadstead_store::blobs::BlobWriter;
 
@@ -15,7 +15,10 @@ const IDLE_MAX: Span = Span::seconds(15 * 60);
 pub(crate) struct Sessions(Mutex<HashMap<UploadId, Session>>);
 
 struct Session {
+    key: BlobKey,
     is_claimed: bool,
+    /// The commit that ends the upload was on its way when its request went away.
+    is_in_doubt: bool,
     /// Opened by this process and not written to since: its key cannot have bytes yet.
     is_fresh: bool,
     used_at: Timestamp,
@@ -28,26 +31,28 @@ impl Sessions {
     }
 
     /// Remembers an upload that was opened just now.
-    pub(super) fn open(&self, id: &UploadId, now: Timestamp) {
-        let session = Session {
-            is_claimed: false,
-            is_fresh: true,
-            used_at: now,
-            writer: Arc::default(),
-        };
+    pub(super) fn open(&self, id: &UploadId, key: &BlobKey, now: Timestamp) {
+        let mut session = Session::new(key, now);
+        session.is_fresh = true;
         self.lock().insert(id.clone(), session);
     }
 
+    /// Where the bytes of an upload go, if it is remembered.
+    pub(super) fn key(&self, id: &UploadId) -> Option<BlobKey> {
+        self.lock().get(id).map(|session| session.key.clone())
+    }
+
     /// Takes the right to write to an upload; none if another request has it.
-    pub(super) fn claim(&self, id: &UploadId, now: Timestamp) -> Option<SessionGuard<'_>> {
+    pub(super) fn claim(
+        &self,
+        id: &UploadId,
+        key: &BlobKey,
+        now: Timestamp,
+    ) -> Option<SessionGuard<'_>> {
         let mut sessions = self.lock();
-        let is_new = !sessions.contains_key(id);
-        let session = sessions.entry(id.clone()).or_insert_with(|| Session {
-            is_claimed: false,
-            is_fresh: false,
-            used_at: now,
-            writer: Arc::default(),
-        });
+        let session = sessions
+            .entry(id.clone())
+            .or_insert_with(|| Session::new(key, now));
         if session.is_claimed {
             return None;
         }
@@ -56,10 +61,17 @@ impl Sessions {
         Some(SessionGuard {
             sessions: self,
             id: id.clone(),
-            is_new,
+            is_in_doubt: session.is_in_doubt,
             is_fresh,
             writer: session.writer.clone(),
         })
+    }
+
+    /// The keys that requests may be writing to now.
+    pub(crate) fn claimed_keys(&self) -> HashSet<BlobKey> {
+        let sessions = self.lock();
+        let claimed = sessions.values().filter(|session| session.is_claimed);
+        claimed.map(|session| session.key.clone()).collect()
     }
 
     /// Whether a request is writing to the upload now.
@@ -76,11 +88,24 @@ impl Sessions {
     }
 }
 
+impl Session {
+    fn new(key: &BlobKey, now: Timestamp) -> Self {
+        Self {
+            key: key.clone(),
+            is_claimed: false,
+            is_in_doubt: false,
+            is_fresh: false,
+            used_at: now,
+            writer: Arc::default(),
+        }
+    }
+}
+
 /// The right to write to one upload, given back on drop.
 pub(crate) struct SessionGuard<'s> {
     sessions: &'s Sessions,
     id: UploadId,
-    is_new: bool,
+    is_in_doubt: bool,
     is_fresh: bool,
     writer: Arc<Mutex<Option<Box<dyn BlobWriter>>>>,
 }
@@ -115,10 +140,16 @@ impl SessionGuard<'_> {
         self.sessions.lock().remove(&self.id);
     }
 
-    /// The upload does not exist, at least not in the repository that was named.
-    pub(super) fn forget_if_new(self) {
-        if self.is_new {
-            self.forget();
+    /// Whether an earlier request went away while its commit was on the way.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt
+    }
+
+    /// Says whether the end of the upload is on its way, known to this request alone.
+    pub(super) fn set_in_doubt(&mut self, is_in_doubt: bool) {
+        self.is_in_doubt = is_in_doubt;
+        if let Some(session) = self.sessions.lock().get_mut(&self.id) {
+            session.is_in_doubt = is_in_doubt;
         }
     }
 }

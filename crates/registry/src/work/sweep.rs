@@ -168,8 +168,7 @@ impl Registry {
         report.has_more |= expired.len() == STEP_ROWS;
         for upload in expired {
             if !self.sessions.is_claimed(&upload.id) {
-                let size_bytes = upload.received_bytes;
-                report.uploads_expired += u64::from(self.discard(upload, size_bytes).await?);
+                report.uploads_expired += u64::from(self.expire(upload, now).await?);
             }
         }
         Ok(())
@@ -214,11 +213,15 @@ impl Registry {
                 Box::pin(async move { Ok::<_, Error>(tx.garbage(None, STEP_ROWS).await?) })
             })
             .await?;
-        if garbage.is_empty() {
+        let is_full = garbage.len() == STEP_ROWS;
+        // A request that outlives its upload may still make the file: its key waits for it.
+        let claimed = self.sessions.claimed_keys();
+        let mut keys: Vec<BlobKey> = garbage.into_iter().map(|one| one.key).collect();
+        keys.retain(|key| !claimed.contains(key));
+        if keys.is_empty() {
             return Ok(());
         }
-        report.has_more |= garbage.len() == STEP_ROWS;
-        let keys: Vec<BlobKey> = garbage.into_iter().map(|one| one.key).collect();
+        report.has_more |= is_full;
         report.bytes_freed += self.blobs.delete(&keys).await?;
         report.blobs_deleted += keys.len() as u64;
         self.metadata

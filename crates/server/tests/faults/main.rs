@@ -5,6 +5,7 @@
 //! are reached past them.
 
 mod doors;
+mod gate;
 mod images;
 mod sweeping;
 mod uploads;
