@@ -77,6 +77,16 @@ async fn demo(config: &Config) -> Result<()> {
 }
 
 async fn main_job(user: &User<'_>, config: &Config) -> Result<()> {
+    create_and_push(user).await?;
+    let full_bytes = blob_bytes(&config.data.join("blobs"))?;
+    println!("   {} in blob files on the disk", bytes_text(full_bytes));
+    list_and_delete(user).await?;
+    free(config, full_bytes).await?;
+    println!("\nThe same server, kept running: cargo run --release -- serve");
+    Ok(())
+}
+
+async fn create_and_push(user: &User<'_>) -> Result<()> {
     step(
         1,
         "Create a repository through the Amazon ECR API (CreateRepository, signed with SigV4).",
@@ -108,9 +118,10 @@ async fn main_job(user: &User<'_>, config: &Config) -> Result<()> {
         )
         .await?;
     }
-    let full_bytes = blob_bytes(&config.data.join("blobs"))?;
-    println!("   {} in blob files on the disk", bytes_text(full_bytes));
+    Ok(())
+}
 
+async fn list_and_delete(user: &User<'_>) -> Result<()> {
     step(3, "List it (DescribeImages).");
     let described = user
         .ecr("DescribeImages", json!({ "repositoryName": "demo/app" }))
@@ -133,7 +144,10 @@ async fn main_job(user: &User<'_>, config: &Config) -> Result<()> {
         println!("   deleted {id}");
     }
     ensure!(deleted["failures"] == json!([]), "nothing fails");
+    Ok(())
+}
 
+async fn free(config: &Config, full_bytes: u64) -> Result<()> {
     step(
         5,
         "Free the bytes while the server runs (roadstead sweep --now).",
@@ -154,7 +168,6 @@ async fn main_job(user: &User<'_>, config: &Config) -> Result<()> {
         swept["bytesFreed"] == full_bytes,
         "the sweep counts what the disk lost"
     );
-    println!("\nThe same server, kept running: cargo run --release -- serve");
     Ok(())
 }
 
