@@ -36,9 +36,14 @@ pub struct Download {
     pub link: BlobLink,
 }
 
-/// A download link does not open, is over, or its blob is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LinkRefused;
+/// Why a download link is not followed.
+#[derive(Debug)]
+pub enum LinkRefusal {
+    /// It does not open, is over, or its blob is gone.
+    Invalid,
+    /// It could not be looked up; says nothing about the link.
+    Failed(Error),
+}
 
 impl Registry {
     /// Which of the digests the repository holds. Being told "available" renews the grace of an
@@ -133,32 +138,31 @@ impl Registry {
     }
 
     /// Opens a download link. Whatever is wrong with it, the answer is the same.
-    pub async fn open_download(&self, text: &str, now: Timestamp) -> Result<Download, LinkRefused> {
-        let sealed = URL_SAFE_NO_PAD.decode(text).map_err(|_| LinkRefused)?;
-        let plain = self
-            .keyring
-            .open(Purpose::Download, &sealed)
-            .map_err(|_| LinkRefused)?;
-        let (key, digest, until) = parse_download(&plain).ok_or(LinkRefused)?;
+    pub async fn open_download(&self, text: &str, now: Timestamp) -> Result<Download, LinkRefusal> {
+        let invalid = || LinkRefusal::Invalid;
+        let sealed = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;
+        let opened = self.keyring.open(Purpose::Download, &sealed);
+        let plain = opened.map_err(|_| invalid())?;
+        let (key, digest, until) = parse_download(&plain).ok_or_else(invalid)?;
         if now > until {
-            return Err(LinkRefused);
+            return Err(invalid());
         }
         let link = self
             .metadata
             .read((key.clone(), digest), |tx, (key, digest)| {
                 Box::pin(async move {
-                    let repository = loading::repository(tx, key).await?.id;
-                    Ok::<_, Error>(tx.blob_link(repository, digest).await?)
+                    match tx.repository(key).await? {
+                        Some(found) => Ok::<_, Error>(tx.blob_link(found.id, digest).await?),
+                        None => Ok(None),
+                    }
                 })
             })
-            .await;
-        let link = link
-            .ok()
-            .flatten()
-            .filter(|link| link.unreferenced_since.is_none());
+            .await
+            .map_err(LinkRefusal::Failed)?;
+        let link = link.filter(|link| link.unreferenced_since.is_none());
         Ok(Download {
             key,
-            link: link.ok_or(LinkRefused)?,
+            link: link.ok_or_else(invalid)?,
         })
     }
 }

@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode, header};
 use roadstead_domain::name::{RepositoryKey, RepositoryName};
 use roadstead_registry::error::Error;
+use roadstead_registry::layers::LinkRefusal;
 use roadstead_registry::pull::BlobLink;
 
 use super::error::{Code, Failure, Refused};
@@ -50,7 +51,10 @@ pub(super) async fn download(
         Failure::from(Refused::new(StatusCode::FORBIDDEN, Code::Denied, message))
     };
     let opened = faces.registry.open_download(sealed, arrived.now).await;
-    let download = opened.map_err(|_| refused())?;
+    let download = opened.map_err(|refusal| match refusal {
+        LinkRefusal::Invalid => refused(),
+        LinkRefusal::Failed(error) => error.into(),
+    })?;
     let link = &download.link;
     if head.method == Method::HEAD {
         return Ok(answer(StatusCode::OK, link, link.size_bytes, empty()));

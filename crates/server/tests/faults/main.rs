@@ -7,6 +7,8 @@
 mod doors;
 mod gate;
 mod images;
+mod model;
+mod points;
 mod sweeping;
 mod uploads;
 
