@@ -4,12 +4,13 @@
 
 use std::io;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use futures_util::{TryStreamExt as _, stream};
-use http_body::{Body as _, Frame};
+use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use roadstead_registry::pull::BlobBody;
@@ -57,6 +58,66 @@ pub async fn read_all(mut body: Body, bytes_max: usize) -> Result<Bytes, Unread>
         whole.extend_from_slice(&piece);
     }
     Ok(whole.freeze())
+}
+
+/// How many bytes of a body that nobody wants are still taken.
+const LINGER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How long they are taken for.
+const LINGER_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// A body whose rest is taken and thrown away if it is dropped before its end. Closing a connection
+/// with bytes unread resets it, and the reset can overtake the answer on its way to the sender.
+pub fn lingering(body: Body) -> Body {
+    Lingering(Some(body)).boxed_unsync()
+}
+
+struct Lingering(Option<Body>);
+
+impl http_body::Body for Lingering {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let Some(body) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        let polled = Pin::new(body).poll_frame(context);
+        if let Poll::Ready(None | Some(Err(_))) = polled {
+            self.0 = None;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let none = || SizeHint::with_exact(0);
+        self.0.as_ref().map_or_else(none, Body::size_hint)
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        let rest = self.0.take().filter(|body| !body.is_end_stream());
+        if let (Some(body), Ok(runtime)) = (rest, tokio::runtime::Handle::try_current()) {
+            runtime.spawn(tokio::time::timeout(LINGER_TIME_MAX, throw_away(body)));
+        }
+    }
+}
+
+async fn throw_away(mut body: Body) {
+    let mut left = LINGER_BYTES_MAX;
+    while let Some(Ok(piece)) = next_piece(&mut body).await {
+        let Some(fewer) = left.checked_sub(piece.len()) else {
+            return;
+        };
+        left = fewer;
+    }
 }
 
 /// The pieces of a body as they arrive, for a use case that stores them.
