@@ -172,3 +172,6 @@ pub fn blob(blob: BlobBody) -> Body {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

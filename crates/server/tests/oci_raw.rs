@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Method;
+use roadstead_domain::time::Span;
 use roadstead_testkit::World;
 use roadstead_testkit::images::digest;
 use serde_json::json;
@@ -402,4 +404,51 @@ async fn an_early_refusal_reaches_a_sender_that_is_still_sending() {
         .exchange(format!("{head}{body}").as_bytes(), false)
         .await;
     assert_eq!(status(&answer), 401, "{answer}");
+}
+
+#[tokio::test]
+async fn f48_a_pull_in_progress_outlives_what_it_reads() {
+    let world = World::builder().without_grace().start().await;
+    let body = json!({ "repositoryName": "app" });
+    world
+        .ecr("CreateRepository", body.clone())
+        .await
+        .expect(200);
+    // More than the sockets between hold, so that most of it is read after the deletion.
+    let size = 48 * 1024 * 1024_usize;
+    let blob: Bytes = (0..size).map(|n| (n % 251) as u8).collect();
+    let digest = world.push_blob("app", &blob).await;
+    let basic = world.basic(&world.credentials).await;
+    let bench = Bench { world, basic };
+    let headers = "Connection: close\r\n";
+    let head = bench.head(&format!("GET /v2/app/blobs/{digest}"), headers);
+    let mut stream = TcpStream::connect(bench.world.address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut first = [0; 1024];
+    stream.read_exact(&mut first).await.unwrap();
+
+    let delete = json!({ "repositoryName": "app", "force": true });
+    let world = &bench.world;
+    world.ecr("DeleteRepository", delete).await.expect(200);
+    world.clock.advance(Span::seconds(1));
+    world.sweep().await;
+    assert_eq!(world.blob_bytes(), 0);
+    world.ecr("CreateRepository", body).await.expect(200);
+    let path = format!("/v2/app/blobs/{digest}");
+    let gone = world.oci(Method::GET, &path, &[], "").await;
+    assert_eq!(gone.code(), (404, "BLOB_UNKNOWN".into()));
+
+    let mut answer = first.to_vec();
+    let read = stream.read_to_end(&mut answer);
+    tokio::time::timeout(PATIENCE, read).await.unwrap().unwrap();
+    let start = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .unwrap()
+        + 4;
+    assert!(
+        answer[start..] == blob[..],
+        "{} bytes",
+        answer.len() - start
+    );
 }
