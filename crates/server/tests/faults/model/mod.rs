@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::doors::{Client, Random, bytes_of, none, nothing_is_left};
 use reference::{EXCLUDED, Entry, Reference, Thing, Told, entry_json};
 
-const NAMES: [&str; 3] = ["a", "a/b", "a-b"];
+const NAMES: [&str; 3] = ["ab", "ab/cd", "ab-cd"];
 const TAGS: [&str; 4] = ["t1", "t2", "dev-1", "dev-2"];
 const MODES: [&str; 4] = [
     "MUTABLE",
@@ -161,10 +161,12 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, server: T, model: T) -> Resu
 /// Compares an answer of the API: the code, which is empty on success.
 fn same_code(answer: &Answer, told: Told) -> Result<(), String> {
     same("code", answer.code().1.as_str(), told.1)
+        .map_err(|difference| difference + "\n" + &answer.text())
 }
 
 fn same_status(answer: &Answer, told: Told) -> Result<(), String> {
     same("status", answer.status.as_u16(), told.0)
+        .map_err(|difference| difference + "\n" + &answer.text())
 }
 
 impl Run<'_> {
@@ -286,7 +288,7 @@ impl Run<'_> {
             7..=8 => (Some(digest), Some(tag)),
             9 => (None, None),
             10 => (Some("nonsense".into()), None),
-            _ => (None, Some("-nonsense".into())),
+            _ => (None, Some("non!sense".into())),
         }
     }
 

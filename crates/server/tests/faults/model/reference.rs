@@ -100,7 +100,7 @@ impl Repository {
         match entry {
             (None, None) => Err("MissingDigestAndTag"),
             (Some(digest), _) if !digest.contains(':') => Err("InvalidImageDigest"),
-            (_, Some(tag)) if tag.starts_with('-') => Err("InvalidImageTag"),
+            (_, Some(tag)) if tag.contains('!') => Err("InvalidImageTag"),
             (Some(digest), None) => self.remove_image(digest, now),
             (None, Some(tag)) => self.remove_tag(tag, now),
             (Some(digest), Some(tag)) => match self.tagged(tag) {
