@@ -26,6 +26,8 @@ const PIECE_BYTES: u64 = 1024 * 1024;
 /// One byte in as many is asked for to learn whether a piece is in the page cache: what the
 /// kernel reads ahead by default, so that what goes unseen is one read of the disk.
 const PROBE_BYTES: u64 = 128 * 1024;
+/// How far the disk is asked to read on from a piece that was not in the page cache.
+const AHEAD_BYTES: NonZeroU64 = NonZeroU64::new(8 * 1024 * 1024).unwrap();
 
 /// A part of a sealed blob.
 pub(crate) struct FileBody {
@@ -104,11 +106,10 @@ fn is_cached(file: &File, offset: u64, length: usize) -> bool {
     probes(offset, length).all(|at| read_cached(file, at, &mut [0]) == 1)
 }
 
-/// Brings a piece into the page cache, and starts to read the next one.
+/// Brings a piece into the page cache, and starts to read the next ones.
 fn load(file: &File, offset: u64, length: usize) -> io::Result<()> {
-    let ahead = NonZeroU64::new(2 * length as u64);
     // Advice only: the reads below wait for the bytes in any case.
-    if let Err(error) = fadvise(file, offset, ahead, Advice::WillNeed) {
+    if let Err(error) = fadvise(file, offset, Some(AHEAD_BYTES), Advice::WillNeed) {
         tracing::debug!(%error, "POSIX_FADV_WILLNEED");
     }
     probes(offset, length).try_for_each(|at| file.read_exact_at(&mut [0], at))
