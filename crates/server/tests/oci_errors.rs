@@ -1,4 +1,5 @@
-//! Refusals over `/v2`, to the byte where clients have seen them, with and without `strict_ecr`.
+//! Refusals over `/v2`, to the byte where clients have seen them, with and without `strict_ecr`
+//! (ecr.md 9.1, auth.md 5.1).
 
 use http::Method;
 use roadstead_domain::time::Span;

@@ -1,4 +1,5 @@
-//! Tags, the catalog and referrers over `/v2`: order, pages and filters.
+//! Tags, the catalog and referrers over `/v2`: order, pages and filters. Expected values are those
+//! of the OCI distribution-spec, "Content Discovery", and of ecr.md 9.7.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Pushing, pulling, mounting and deleting over `/v2`, from outside the server.
+//! Pushing, pulling, mounting and deleting over `/v2`, from outside the server. Expected values are
+//! those of the OCI distribution-spec and of ecr.md section 9.
 
 use bytes::Bytes;
 use http::Method;

@@ -1,4 +1,5 @@
-//! Uploads over `/v2`: chunks, offsets, endings, and what differs under `strict_ecr`.
+//! Uploads over `/v2`: chunks, offsets, endings, and what differs under `strict_ecr`. Expected
+//! values are those of the OCI distribution-spec, "Pushing Blobs", and of ecr.md 9.5.
 
 use bytes::Bytes;
 use http::Method;

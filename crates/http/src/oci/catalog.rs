@@ -1,4 +1,6 @@
-//! `/v2/_catalog`: the repositories of the caller's registry, by name (ecr.md 9.7).
+//! `/v2/_catalog`: the repositories of the registry that was addressed, by name (ecr.md 9.7).
+//!
+//! Never shows what the caller may not list.
 
 use roadstead_domain::name::RepositoryName;
 use roadstead_registry::access;

@@ -1,4 +1,6 @@
 //! `/v2/<name>/manifests/<reference>` (ecr.md 9.3).
+//!
+//! Manifests go in and out byte for byte; they are never parsed or written anew here.
 
 use http::{HeaderName, Response, StatusCode, header};
 use roadstead_domain::digest::Digest;

@@ -1,4 +1,7 @@
 //! `/v2/<name>/tags/list`: lexical order, pages by the last tag seen (ecr.md 9.7).
+//!
+//! Also how every listing of this face turns pages: by name, never by a position that other
+//! requests could shift.
 
 use http::header;
 use roadstead_domain::limits::{PAGE_DEFAULT, PAGE_MAX};

@@ -21,6 +21,10 @@ use crate::body::{Body, Pieces, empty, pieces};
 pub(super) async fn start(call: &Call<'_>, name: RepositoryName, body: Body) -> Outcome {
     let key = call.authorize("InitiateLayerUpload", &name)?;
     let whole = call.query.get("digest").map(digest).transpose()?;
+    if whole.is_some() {
+        call.authorize("UploadLayerPart", &name)?;
+        call.authorize("CompleteLayerUpload", &name)?;
+    }
     call.ensure_repository(&name).await?;
     if let Some(mounted) = mount(call, &name).await? {
         return Ok(created(&name, &mounted));
