@@ -5,8 +5,11 @@
 //! are reached past them.
 
 mod doors;
+mod full;
 mod gate;
 mod images;
+mod killed;
+mod lists;
 mod model;
 mod points;
 mod sweeping;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::Method;
 use roadstead_domain::time::Span;
+use roadstead_registry::context::Clock as _;
 use roadstead_store::fault::When;
 use roadstead_testkit::images::{self, Layout};
 use roadstead_testkit::{Answer, World};
@@ -49,12 +50,20 @@ async fn manifest_comes(world: &World, client: &Client, repository: &str, layout
     client.pull(repository, "v1").await.expect("a whole image");
 }
 
+/// How many links the status says a sweep would remove now.
+async fn due(world: &World) -> u64 {
+    let status = world.registry.sweep_status(world.clock.now()).await;
+    status.expect("a status").links_due
+}
+
 #[tokio::test]
 async fn f01_a_blob_without_manifest_lives_for_its_grace_and_no_longer() {
     let (world, client) = world().await;
     let layout = almost_swept(&world, &client, "app").await;
     assert_eq!(world.blob_files().len(), 2);
+    assert_eq!(due(&world).await, 0);
     world.clock.advance(INSTANT);
+    assert_eq!(due(&world).await, 2);
     assert_eq!(world.sweep().await.links_removed, 2);
     assert_eq!(world.blob_files().len(), 0);
     let refused = client.put("app", "v1", &layout.manifest).await;
@@ -189,7 +198,7 @@ async fn f03_new_bytes_of_a_digest_outlive_the_removal_of_old_ones() {
         world.clock.advance(Span::hours(2));
         // The sweep dies at its nth call: some of the old rows or bytes are left.
         world.faults.fail_from(n, When::Before);
-        let now = roadstead_registry::context::Clock::now(&*world.clock);
+        let now = world.clock.now();
         is_over = world.registry.sweep_step(now).await.is_ok();
         world.faults.clear();
         let client = Client::of(&world).await;
