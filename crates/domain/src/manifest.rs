@@ -131,15 +131,20 @@ impl Manifest {
         self.artifact_type.as_deref().or_else(from_config)
     }
 
-    /// Config and layers that the repository has to hold, each digest once.
-    pub fn required_blobs(&self) -> Vec<&Descriptor> {
+    /// Config and layers, each digest once. What of it the repository holds is kept for this
+    /// image, foreign layers too.
+    pub fn blobs(&self) -> Vec<&Descriptor> {
         match &self.contents {
-            Contents::Image { config, layers } => {
-                let all = std::iter::once(config).chain(layers);
-                each_once(all.filter(|descriptor| !descriptor.is_foreign))
-            }
+            Contents::Image { config, layers } => each_once(std::iter::once(config).chain(layers)),
             Contents::Index { .. } => Vec::new(),
         }
+    }
+
+    /// Config and layers that the repository has to hold, each digest once.
+    pub fn required_blobs(&self) -> Vec<&Descriptor> {
+        let mut blobs = self.blobs();
+        blobs.retain(|descriptor| !descriptor.is_foreign);
+        blobs
     }
 
     /// The manifests that an index lists, each digest once.

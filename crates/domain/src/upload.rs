@@ -48,13 +48,17 @@ impl Upload {
         })
     }
 
-    /// Records a part of `part_bytes` that was stored.
-    pub fn advance(&mut self, part_bytes: u64, expires_at: Timestamp) {
+    /// Records `part_bytes` that were stored. A part that broke off is not short, it goes on; one
+    /// without bytes is none.
+    pub fn advance(&mut self, part_bytes: u64, is_whole: bool, expires_at: Timestamp) {
+        self.expires_at = expires_at;
+        if part_bytes == 0 {
+            return;
+        }
         self.has_short_part |= self.is_last_part_short;
-        self.is_last_part_short = part_bytes < LAYER_PART_BYTES_MIN;
+        self.is_last_part_short = is_whole && part_bytes < LAYER_PART_BYTES_MIN;
         self.received_bytes += part_bytes;
         self.parts += 1;
-        self.expires_at = expires_at;
     }
 }
 
@@ -79,7 +83,7 @@ mod tests {
     #[test]
     fn only_the_next_byte_is_accepted() {
         let mut upload = upload();
-        upload.advance(10, Timestamp(0));
+        upload.advance(10, true, Timestamp(0));
         assert!(upload.check_offset(10).is_ok());
         for first_byte in [0, 9, 11] {
             assert_eq!(
@@ -95,10 +99,13 @@ mod tests {
     #[test]
     fn a_short_part_counts_only_when_another_follows() {
         let mut upload = upload();
-        upload.advance(LAYER_PART_BYTES_MIN, Timestamp(0));
-        upload.advance(1, Timestamp(0));
+        upload.advance(LAYER_PART_BYTES_MIN, true, Timestamp(0));
+        upload.advance(1, false, Timestamp(0));
+        upload.advance(0, true, Timestamp(0));
+        upload.advance(1, true, Timestamp(0));
+        upload.advance(0, true, Timestamp(0));
         assert!(!upload.has_short_part);
-        upload.advance(LAYER_PART_BYTES_MIN, Timestamp(0));
+        upload.advance(LAYER_PART_BYTES_MIN, true, Timestamp(0));
         assert!(upload.has_short_part);
     }
 }

@@ -27,7 +27,7 @@ use roadstead_domain::time::Span;
 use roadstead_store::blobs::BlobStore;
 use roadstead_store::metadata::MetadataStore;
 
-use crate::context::Ids;
+use crate::context::{Clock, Ids};
 use crate::credentials::KeyCache;
 use crate::keyring::KeyRing;
 use crate::uploads::Sessions;
@@ -67,6 +67,7 @@ impl Default for Rules {
 pub struct Registry {
     metadata: Arc<dyn MetadataStore>,
     blobs: Arc<dyn BlobStore>,
+    clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     keyring: KeyRing,
     rules: Rules,
@@ -76,10 +77,12 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Puts a registry together.
+    /// Puts a registry together. The clock is for the ends of bodies alone, which may come hours
+    /// after the instant of their request.
     pub fn new(
         metadata: Arc<dyn MetadataStore>,
         blobs: Arc<dyn BlobStore>,
+        clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
         keyring: KeyRing,
         rules: Rules,
@@ -89,6 +92,7 @@ impl Registry {
         Self {
             metadata,
             blobs,
+            clock,
             ids,
             keyring,
             rules,

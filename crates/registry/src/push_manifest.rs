@@ -239,7 +239,7 @@ async fn insert(
             activated_at: None,
         },
         manifest: push.bytes.clone(),
-        blobs: manifest.required_blobs().into_iter().map(edge).collect(),
+        blobs: manifest.blobs().into_iter().map(edge).collect(),
         children: manifest
             .children()
             .into_iter()

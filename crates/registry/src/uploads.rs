@@ -138,9 +138,7 @@ impl Registry {
         S: Stream<Item = Result<Bytes, String>> + Send + Unpin,
     {
         let (mut session, mut upload) = self.claim(context, &key, id).await?;
-        let outcome = self
-            .receive(&mut session, &mut upload, context, &key, part)
-            .await?;
+        let outcome = self.receive(&mut session, &mut upload, &key, part).await?;
         self.save(&upload, &key).await?;
         outcome.map(|()| upload)
     }
@@ -168,9 +166,7 @@ impl Registry {
                 first_byte,
                 body,
             };
-            let outcome = self
-                .receive(&mut session, &mut upload, context, &key, part)
-                .await?;
+            let outcome = self.receive(&mut session, &mut upload, &key, part).await?;
             if outcome.is_err() {
                 self.save(&upload, &key).await?;
             }
@@ -205,7 +201,7 @@ impl Registry {
             digest,
             size_bytes: sealed.size_bytes,
             place,
-            now: context.now,
+            now: self.clock.now(),
         };
         session.set_in_doubt(true);
         let finished = self
@@ -304,7 +300,6 @@ impl Registry {
         &self,
         session: &mut SessionGuard<'_>,
         upload: &mut Upload,
-        context: &RequestContext,
         key: &RepositoryKey,
         part: Part<S>,
     ) -> Result<Result<(), Error>, Error>
@@ -332,7 +327,9 @@ impl Registry {
             Err(error) => return Err(self.failed(session, upload, error).await),
         };
         let part_bytes = writer.size_bytes() - upload.received_bytes;
-        upload.advance(part_bytes, context.now + self.rules.upload_expiry);
+        // The body may have taken hours: what follows counts from its end.
+        let expires_at = self.clock.now() + self.rules.upload_expiry;
+        upload.advance(part_bytes, outcome.is_ok(), expires_at);
         session.put(writer);
         Ok(outcome)
     }
@@ -383,16 +380,23 @@ impl Registry {
         let writer = self.writer(session, &mut upload).await?;
         match writer.seal().await {
             Ok(sealed) => Ok(sealed),
-            Err(error) => Err(self.failed(session, &upload, error).await),
+            Err(error) => Err(self.ruined(session, &upload, error).await),
         }
     }
 
-    /// After a failed write or sync the bytes are not to be trusted (F15): the upload is over,
-    /// unless the disk was merely full.
+    /// After a failed write the bytes are not to be trusted: the upload is over, unless the disk
+    /// was merely full.
     async fn failed(&self, session: &SessionGuard<'_>, upload: &Upload, error: BlobError) -> Error {
-        if let BlobError::Io(_) = error
-            && let Err(second) = self.discard(upload.clone(), upload.received_bytes).await
-        {
+        if let BlobError::NoSpace = error {
+            session.drop_writer();
+            return Error::NoSpace;
+        }
+        self.ruined(session, upload, error).await
+    }
+
+    /// After a failed sync, of a full disk too, nothing of the file can be trusted (F15).
+    async fn ruined(&self, session: &SessionGuard<'_>, upload: &Upload, error: BlobError) -> Error {
+        if let Err(second) = self.discard(upload.clone(), upload.received_bytes).await {
             tracing::error!(upload = %upload.id, error = %second, "could not give up a failed upload");
         }
         session.drop_writer();

@@ -35,15 +35,21 @@ impl Stores {
 }
 
 /// A registry over a data directory.
-pub fn embedded(data: &DataDir, ids: Arc<dyn Ids>, rules: Rules) -> Result<Arc<Registry>> {
+pub fn embedded(
+    data: &DataDir,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    rules: Rules,
+) -> Result<Arc<Registry>> {
     let stores = Stores::embedded(&data.metadata(), &data.blobs())?;
     let keyring = data.keyring(&*ids)?;
-    Ok(registry(stores, ids, keyring, rules))
+    Ok(registry(stores, clock, ids, keyring, rules))
 }
 
 /// A registry over any stores.
 pub fn registry(
     stores: Stores,
+    clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     keyring: KeyRing,
     rules: Rules,
@@ -51,6 +57,7 @@ pub fn registry(
     Arc::new(Registry::new(
         stores.metadata,
         stores.blobs,
+        clock,
         ids,
         keyring,
         rules,

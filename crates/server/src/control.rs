@@ -62,7 +62,12 @@ pub fn run(config: &Config, command: &Command, mut progress: impl FnMut(&Value))
     let data = DataDir::take(&config.data)?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        let registry = compose::embedded(&data, Arc::new(SystemIds::default()), config.rules())?;
+        let registry = compose::embedded(
+            &data,
+            Arc::new(SystemClock),
+            Arc::new(SystemIds::default()),
+            config.rules(),
+        )?;
         let (sender, mut lines) = tokio::sync::mpsc::channel(1);
         let executed = execute(&registry, &SystemClock, command, &sender);
         let mut executed = std::pin::pin!(executed);
@@ -221,6 +226,7 @@ async fn execute(
                 "blobsDoomed": status.blobs_doomed,
                 "bytesDoomed": status.bytes_doomed,
                 "repositoriesDeleted": status.repositories_deleted,
+                "graceSeconds": status.grace_seconds,
             }))
         }
         Command::Sweep => sweep(registry, clock, progress).await,

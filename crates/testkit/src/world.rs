@@ -158,7 +158,7 @@ impl World {
             key: Zeroizing::new([7; KEY_BYTES]),
         };
         let keyring = KeyRing::new(&[key]).expect("a key ring");
-        let registry = compose::registry(stores, ids, keyring, builder.rules);
+        let registry = compose::registry(stores, clock.clone(), ids, keyring, builder.rules);
         let faces: Arc<Faces> = compose::faces(registry.clone(), clock.clone(), builder.settings);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");

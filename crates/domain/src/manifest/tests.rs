@@ -80,6 +80,7 @@ fn foreign_layers_need_not_be_held() {
     value["layers"][1]["mediaType"] =
         json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
     assert_eq!(parse(&value).unwrap().required_blobs().len(), 1);
+    assert_eq!(parse(&value).unwrap().blobs().len(), 3);
 }
 
 #[test]

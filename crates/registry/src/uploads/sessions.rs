@@ -9,6 +9,8 @@ use roadstead_store::blobs::BlobWriter;
 
 /// A writer that rests longer gives its memory back; taking the upload up again reads its bytes.
 const IDLE_MAX: Span = Span::seconds(15 * 60);
+/// Resting writers kept at most. Taking up an upload whose writer went reads its bytes again.
+const WRITERS_MAX: usize = 128;
 
 /// All open sessions of this process.
 #[derive(Default)]
@@ -83,12 +85,40 @@ impl Sessions {
 
     /// Drops writers that have rested for long.
     pub(crate) fn drop_idle(&self, now: Timestamp) {
-        self.lock()
-            .retain(|_, session| session.is_claimed || session.used_at + IDLE_MAX > now);
+        self.lock().retain(|_, session| {
+            // A request may hold its claim for hours: rest begins after it.
+            if session.is_claimed {
+                session.used_at = now;
+            }
+            session.used_at + IDLE_MAX > now
+        });
+    }
+
+    /// Drops the writers that have rested longest until no more than [`WRITERS_MAX`] are kept:
+    /// each holds an open file.
+    fn bound_writers(&self) {
+        let sessions = self.lock();
+        let mut resting: Vec<_> = sessions
+            .values()
+            .filter(|session| !session.is_claimed && session.has_writer())
+            .collect();
+        let excess = resting.len().saturating_sub(WRITERS_MAX);
+        resting.sort_unstable_by_key(|session| session.used_at);
+        for session in &resting[..excess] {
+            *session.slot() = None;
+        }
     }
 }
 
 impl Session {
+    fn slot(&self) -> MutexGuard<'_, Option<Box<dyn BlobWriter>>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_writer(&self) -> bool {
+        self.slot().is_some()
+    }
+
     fn new(key: &BlobKey, now: Timestamp) -> Self {
         Self {
             key: key.clone(),
@@ -158,6 +188,9 @@ impl Drop for SessionGuard<'_> {
     fn drop(&mut self) {
         if let Some(session) = self.sessions.lock().get_mut(&self.id) {
             session.is_claimed = false;
+        }
+        if self.slot().is_some() {
+            self.sessions.bound_writers();
         }
     }
 }

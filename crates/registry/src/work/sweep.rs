@@ -63,32 +63,38 @@ pub struct SweepStatus {
     pub bytes_doomed: u64,
     /// Deleted repositories that still hold rows, counted up to 1,000.
     pub repositories_deleted: u64,
+    /// The grace in force, seconds.
+    pub grace_seconds: u64,
 }
 
 impl Registry {
     /// What a sweep would find now.
     pub async fn sweep_status(&self, now: Timestamp) -> Result<SweepStatus, Error> {
-        let due_before = now - self.rules.sweep_grace;
-        self.metadata
+        let grace = self.rules.sweep_grace;
+        let due_before = now - grace;
+        let mut status = self
+            .metadata
             .read(due_before, |tx, due_before| {
                 Box::pin(async move {
                     let waiting = tx.unreferenced_links(Timestamp(i64::MAX), 1000).await?;
                     let doomed = tx.garbage(None, 1000).await?;
                     let deleted = tx.deleted_repositories(1000).await?;
-                    let is_due = |link: &&BlobLink| {
-                        link.unreferenced_since.is_some_and(|t| t <= *due_before)
-                    };
-                    Ok(SweepStatus {
+                    let is_due =
+                        |link: &&BlobLink| link.unreferenced_since.is_some_and(|t| t < *due_before);
+                    Ok::<_, Error>(SweepStatus {
                         links_waiting: waiting.len() as u64,
                         bytes_waiting: waiting.iter().map(|link| link.size_bytes).sum(),
                         links_due: waiting.iter().filter(is_due).count() as u64,
                         blobs_doomed: doomed.len() as u64,
                         bytes_doomed: doomed.iter().map(|garbage| garbage.size_bytes).sum(),
                         repositories_deleted: deleted.len() as u64,
+                        grace_seconds: 0,
                     })
                 })
             })
-            .await
+            .await?;
+        status.grace_seconds = u64::try_from(grace.0 / 1_000_000).unwrap_or_default();
+        Ok::<_, Error>(status)
     }
 
     /// One bounded step of the sweep, under its lease. None if another node is sweeping.
@@ -165,12 +171,15 @@ impl Registry {
                 Box::pin(async move { Ok::<_, Error>(tx.expired_uploads(*now, STEP_ROWS).await?) })
             })
             .await?;
-        report.has_more |= expired.len() == STEP_ROWS;
+        let listed = expired.len();
+        let expired_before = report.uploads_expired;
         for upload in expired {
             if !self.sessions.is_claimed(&upload.id) {
                 report.uploads_expired += u64::from(self.expire(upload, now).await?);
             }
         }
+        // Uploads that requests hold are listed again and again: only progress calls for more.
+        report.has_more |= listed == STEP_ROWS && report.uploads_expired > expired_before;
         Ok(())
     }
 
@@ -206,28 +215,61 @@ impl Registry {
         Ok(())
     }
 
+    /// Deletes garbage, page by page until one page had anything to delete. A file that cannot be
+    /// deleted stays garbage and keeps nothing else from going (F33).
     async fn delete_garbage(&self, report: &mut SweepReport) -> Result<(), Error> {
-        let garbage: Vec<Garbage> = self
-            .metadata
-            .read((), |tx, ()| {
-                Box::pin(async move { Ok::<_, Error>(tx.garbage(None, STEP_ROWS).await?) })
-            })
-            .await?;
-        let is_full = garbage.len() == STEP_ROWS;
-        // A request that outlives its upload may still make the file: its key waits for it.
-        let claimed = self.sessions.claimed_keys();
-        let mut keys: Vec<BlobKey> = garbage.into_iter().map(|one| one.key).collect();
-        keys.retain(|key| !claimed.contains(key));
-        if keys.is_empty() {
-            return Ok(());
+        let mut after = None;
+        loop {
+            let garbage: Vec<Garbage> = self
+                .metadata
+                .read(after, |tx, after| {
+                    Box::pin(
+                        async move { Ok::<_, Error>(tx.garbage(after.as_ref(), STEP_ROWS).await?) },
+                    )
+                })
+                .await?;
+            let is_full = garbage.len() == STEP_ROWS;
+            after = garbage.last().map(|one| one.key.clone());
+            // A request that outlives its upload may still make the file: its key waits for it.
+            let claimed = self.sessions.claimed_keys();
+            let mut keys: Vec<BlobKey> = garbage.into_iter().map(|one| one.key).collect();
+            keys.retain(|key| !claimed.contains(key));
+            let deleted = self.delete_bytes(keys, report).await;
+            if !deleted.is_empty() {
+                report.has_more |= is_full;
+                report.blobs_deleted += deleted.len() as u64;
+                return self
+                    .metadata
+                    .write(deleted, |tx, deleted| {
+                        Box::pin(async move { Ok(tx.delete_garbage(deleted).await?) })
+                    })
+                    .await;
+            }
+            if !is_full {
+                return Ok(());
+            }
         }
-        report.has_more |= is_full;
-        report.bytes_freed += self.blobs.delete(&keys).await?;
-        report.blobs_deleted += keys.len() as u64;
-        self.metadata
-            .write(keys, |tx, keys| {
-                Box::pin(async move { Ok::<_, Error>(tx.delete_garbage(keys).await?) })
-            })
-            .await
+    }
+
+    /// Deletes bytes, all at once if that works, else one by one; gives the keys that are gone.
+    async fn delete_bytes(&self, keys: Vec<BlobKey>, report: &mut SweepReport) -> Vec<BlobKey> {
+        if keys.is_empty() {
+            return keys;
+        }
+        if let Ok(freed) = self.blobs.delete(&keys).await {
+            report.bytes_freed += freed;
+            return keys;
+        }
+        let mut deleted = Vec::new();
+        for key in keys {
+            match self.blobs.delete(std::slice::from_ref(&key)).await {
+                Ok(freed) => {
+                    report.bytes_freed += freed;
+                    deleted.push(key);
+                }
+                Err(error) => tracing::error!(%key, %error, "garbage that cannot be deleted"),
+            }
+        }
+        deleted
     }
 }

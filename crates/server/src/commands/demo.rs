@@ -44,7 +44,12 @@ pub fn run(_args: &DemoArgs) -> Result<()> {
 
 async fn demo(config: &Config) -> Result<()> {
     let data = DataDir::take(&config.data)?;
-    let registry = compose::embedded(&data, Arc::new(SystemIds::default()), config.rules())?;
+    let registry = compose::embedded(
+        &data,
+        Arc::new(SystemClock),
+        Arc::new(SystemIds::default()),
+        config.rules(),
+    )?;
     let key = registry
         .create_access_key(config.default_account()?, SystemClock.now())
         .await?;

@@ -51,7 +51,12 @@ pub fn run(args: &ServeArgs) -> Result<()> {
 
 async fn serve(config: Config, is_dev: bool) -> Result<()> {
     let data = DataDir::take(&config.data)?;
-    let registry = compose::embedded(&data, Arc::new(SystemIds::default()), config.rules())?;
+    let registry = compose::embedded(
+        &data,
+        Arc::new(SystemClock),
+        Arc::new(SystemIds::default()),
+        config.rules(),
+    )?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let listener = TcpListener::bind(config.listen)
         .await

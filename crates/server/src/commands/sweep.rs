@@ -31,7 +31,7 @@ pub fn run(args: &SweepArgs) -> Result<()> {
         let status = control::run(&config, &Command::SweepStatus, |_| {})?;
         match args.output {
             Output::Json => println!("{status}"),
-            Output::Text => print_status(&status, config.sweep.grace_seconds),
+            Output::Text => print_status(&status),
         }
         return Ok(());
     }
@@ -63,11 +63,12 @@ fn number(value: &Value, member: &str) -> u64 {
         .unwrap_or_default()
 }
 
-fn print_status(status: &Value, grace_seconds: u32) {
+fn print_status(status: &Value) {
     println!(
-        "{} unreferenced blobs ({}) wait; grace is {grace_seconds} s, {} are past it",
+        "{} unreferenced blobs ({}) wait; grace is {} s, {} are past it",
         number(status, "blobsWaiting"),
         bytes_text(number(status, "bytesWaiting")),
+        number(status, "graceSeconds"),
         number(status, "blobsDue"),
     );
     println!(
