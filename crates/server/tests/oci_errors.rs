@@ -163,6 +163,16 @@ async fn d4_a_token_of_another_account() {
             "/v2/app/blobs/uploads/x".into(),
             "UploadLayerPart",
         ),
+        (
+            Method::PUT,
+            "/v2/app/blobs/uploads/x".into(),
+            "CompleteLayerUpload",
+        ),
+        (
+            Method::DELETE,
+            "/v2/app/blobs/uploads/x".into(),
+            "CompleteLayerUpload",
+        ),
         (Method::GET, "/v2/app/tags/list".into(), "ListImages"),
         (
             Method::GET,

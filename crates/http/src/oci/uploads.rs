@@ -85,6 +85,10 @@ pub(super) async fn append(call: &Call<'_>, name: RepositoryName, id: &str, body
 
 /// Ends an upload, with or without a last chunk.
 pub(super) async fn finish(call: &Call<'_>, name: RepositoryName, id: &str, body: Body) -> Outcome {
+    call.authorize("CompleteLayerUpload", &name)?;
+    if !body.is_end_stream() {
+        call.authorize("UploadLayerPart", &name)?;
+    }
     let whole = digest(call.query.get("digest").unwrap_or_default())?;
     let chunk = chunk(call, &body)?;
     complete(call, &name, id, part(chunk, body), whole).await
