@@ -292,7 +292,8 @@ async fn sweep_fails_at(n: u64, when: When, lasts: bool) -> bool {
     let swept = world.registry.sweep_step(world.clock.now()).await;
     let was_reached = world.faults.calls() >= n;
     world.faults.clear();
-    assert_eq!(swept.is_err(), was_reached, "call {n} {when:?}");
+    // Bytes that cannot be deleted are left for later; any other failure is told.
+    assert!(swept.is_ok() || was_reached, "call {n} {when:?}");
     let client = Client::of(&world).await;
     is_consistent(&client).await;
     world.sweep().await;
