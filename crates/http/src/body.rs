@@ -1,6 +1,10 @@
 //! Bodies of requests and responses: bounded or piece by piece, never a whole blob in memory.
 //!
-//! A sender that falls silent is given up, however long its body may take as a whole (F41).
+//! A sender that falls silent is given up, however long its body may take as a whole (F41): see
+//! `patience`. `budget` bounds what bodies of strangers hold together.
+
+mod budget;
+mod patience;
 
 use std::io;
 use std::pin::Pin;
@@ -16,6 +20,8 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use roadstead_registry::pull::BlobBody;
 
 use crate::kernel_send::FileBody;
+pub use budget::{Budget, Held, Unheld};
+use patience::Patience;
 
 /// Any body.
 pub type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -37,20 +43,17 @@ pub fn empty() -> Body {
 pub enum Unread {
     /// Longer than the limit.
     TooLong,
-    /// The connection failed.
+    /// The connection failed, or the sender was too slow.
     BrokeOff(String),
 }
-
-/// How long a sender may stay silent in the middle of a body.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// Reads a whole body of at most `bytes_max` bytes.
 pub async fn read_all(mut body: Body, bytes_max: usize) -> Result<Bytes, Unread> {
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(Unread::TooLong);
     }
-    let mut whole = BytesMut::with_capacity(body.size_hint().lower() as usize);
-    while let Some(piece) = next_piece(&mut body).await {
+    let (mut whole, mut patience) = (BytesMut::new(), Patience::new());
+    while let Some(piece) = patience.next_piece(&mut body).await {
         let piece = piece.map_err(Unread::BrokeOff)?;
         if whole.len() + piece.len() > bytes_max {
             return Err(Unread::TooLong);
@@ -111,8 +114,8 @@ impl Drop for Lingering {
 }
 
 async fn throw_away(mut body: Body) {
-    let mut left = LINGER_BYTES_MAX;
-    while let Some(Ok(piece)) = next_piece(&mut body).await {
+    let (mut left, mut patience) = (LINGER_BYTES_MAX, Patience::new());
+    while let Some(Ok(piece)) = patience.next_piece(&mut body).await {
         let Some(fewer) = left.checked_sub(piece.len()) else {
             return;
         };
@@ -126,10 +129,10 @@ pub type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, String>> + Send>>;
 /// Gives out a body piece by piece. If `bytes` is known, a body of another length ends in an
 /// error, and no byte behind that length is given out.
 pub fn pieces(body: Body, bytes: Option<u64>) -> Pieces {
-    let start = Some((body, 0));
+    let start = Some((body, Patience::new(), 0));
     Box::pin(stream::unfold(start, move |state| async move {
-        let (mut body, before) = state?;
-        let piece = match next_piece(&mut body).await {
+        let (mut body, mut patience, before) = state?;
+        let piece = match patience.next_piece(&mut body).await {
             Some(Ok(piece)) => piece,
             Some(Err(reason)) => return Some((Err(reason), None)),
             None if bytes.is_some_and(|bytes| before < bytes) => {
@@ -141,22 +144,8 @@ pub fn pieces(body: Body, bytes: Option<u64>) -> Pieces {
         if bytes.is_some_and(|bytes| received > bytes) {
             return Some((Err("longer than announced".into()), None));
         }
-        Some((Ok(piece), Some((body, received))))
+        Some((Ok(piece), Some((body, patience, received))))
     }))
-}
-
-async fn next_piece(body: &mut Body) -> Option<Result<Bytes, String>> {
-    loop {
-        let Ok(frame) = tokio::time::timeout(SILENCE_MAX, body.frame()).await else {
-            return Some(Err("the sender fell silent".into()));
-        };
-        match frame?.map(Frame::into_data) {
-            Ok(Ok(piece)) if !piece.is_empty() => return Some(Ok(piece)),
-            // Nothing, or trailers.
-            Ok(_) => {}
-            Err(error) => return Some(Err(error.to_string())),
-        }
-    }
 }
 
 /// Sends the bytes of a blob.

@@ -61,21 +61,104 @@ async fn no_more_is_read_than_allowed() {
     assert!(matches!(announced, Err(Unread::TooLong)));
 }
 
-#[tokio::test(start_paused = true)]
-async fn f41_a_slow_sender_is_waited_for_and_a_silent_one_is_not() {
+/// What comes of a body that sends `text` every `seconds`, `times` times, and then says nothing.
+async fn trickle(text: &'static str, seconds: u64, times: usize) -> (usize, Option<String>, u64) {
     let (sender, body) = channel();
+    let start = tokio::time::Instant::now();
     tokio::spawn(async move {
-        for text in ["a", "b", "c"] {
-            tokio::time::sleep(SILENCE_MAX - Duration::from_secs(1)).await;
-            sender.send(text).unwrap();
+        for _ in 0..times {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            if sender.send(text).is_err() {
+                return;
+            }
         }
         sender.closed().await;
     });
-    let (text, reason) = gathered(pieces(body, None)).await;
-    assert_eq!(text, "abc");
+    let (got, reason) = gathered(pieces(body, None)).await;
+    (got.len(), reason, start.elapsed().as_secs())
+}
+
+#[tokio::test(start_paused = true)]
+async fn f41_a_slow_sender_is_waited_for_and_a_silent_one_is_not() {
+    let kibibyte: &'static str = "x".repeat(1024).leak();
+    // An hour and more of a body that flows, then the silence.
+    let (bytes, reason, seconds) = trickle(kibibyte, 59, 100).await;
+    assert_eq!((bytes, seconds), (102_400, 100 * 59 + 60));
     assert!(reason.is_some_and(|reason| reason.contains("silent")));
+    // A byte at a time, each well before the silence would be long.
+    let (bytes, reason, seconds) = trickle("x", 7, 1000).await;
+    assert_eq!((bytes, seconds), (8, 60));
+    assert!(reason.is_some_and(|reason| reason.contains("slow")));
+    // Frames of nothing are silence too.
+    let (bytes, reason, seconds) = trickle("", 7, 1000).await;
+    assert_eq!((bytes, reason.is_some(), seconds), (0, true, 60));
     let (_sender, body) = channel();
     assert!(matches!(read_all(body, 9).await, Err(Unread::BrokeOff(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_is_not_the_senders_fault() {
+    let (sender, body) = channel();
+    let mut pieces = pieces(body, None);
+    for _ in 0..10 {
+        sender.send("x").unwrap();
+        assert!(pieces.next().await.unwrap().is_ok());
+        tokio::time::sleep(Duration::from_secs(120)).await;
+    }
+}
+
+const MIB: usize = 1024 * 1024;
+
+fn mebibyte() -> &'static str {
+    "x".repeat(MIB).leak()
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_share_a_budget() {
+    let (budget, text) = (Budget::new(2 * MIB), mebibyte());
+    let held = budget.read_all(sent(&[text, text]), 8 * MIB).await.unwrap();
+    assert_eq!(held.bytes.len(), 2 * MIB);
+    // Another one finds no room, a short one needs none.
+    let refused = budget.read_all(sent(&[text]), 8 * MIB).await;
+    assert!(matches!(refused, Err(Unheld::Busy)));
+    let short = budget.read_all(sent(&["short"]), 8 * MIB).await;
+    assert_eq!(short.unwrap().bytes, "short");
+    // The next is waited for.
+    let next = tokio::spawn({
+        let budget = budget.clone();
+        async move { budget.read_all(sent(&[text, text]), 8 * MIB).await }
+    });
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert!(!next.is_finished());
+    drop(held);
+    assert_eq!(next.await.unwrap().unwrap().bytes.len(), 2 * MIB);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_given_up_gives_back() {
+    let (budget, text) = (Budget::new(2 * MIB), mebibyte());
+    let too_long = budget.read_all(sent(&[text, text]), MIB).await;
+    assert!(matches!(too_long, Err(Unheld::Unread(Unread::TooLong))));
+    let (sender, body) = channel();
+    sender.send(text).unwrap();
+    let silent = budget.read_all(body, 8 * MIB).await;
+    assert!(matches!(silent, Err(Unheld::Unread(Unread::BrokeOff(_)))));
+    // Fast enough for the least rate, and for ever: ended after ten minutes.
+    let (sender, body) = channel();
+    tokio::spawn(async move {
+        let kibibyte: &'static str = "x".repeat(1024).leak();
+        while sender.send(kibibyte).is_ok() {
+            tokio::time::sleep(Duration::from_secs(50)).await;
+        }
+    });
+    let start = tokio::time::Instant::now();
+    let endless = budget.read_all(body, 8 * MIB).await;
+    assert!(matches!(endless, Err(Unheld::Unread(Unread::BrokeOff(_)))));
+    assert_eq!(start.elapsed().as_secs(), 600);
+    let announced = budget.read_all(full("hello"), 4).await;
+    assert!(matches!(announced, Err(Unheld::Unread(Unread::TooLong))));
+    let all = budget.read_all(sent(&[text, text]), 8 * MIB).await;
+    assert_eq!(all.unwrap().bytes.len(), 2 * MIB);
 }
 
 #[tokio::test(start_paused = true)]
