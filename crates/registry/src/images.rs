@@ -21,6 +21,7 @@ use roadstead_store::metadata::{ImageCursor, MetadataRead, StoreError};
 
 use crate::Registry;
 use crate::access::Authorized;
+use crate::context::RequestContext;
 use crate::error::{Error, Place};
 use crate::loading;
 use crate::paging::{Page, PageRequest};
@@ -63,11 +64,13 @@ impl Registry {
     /// are given) count as not found.
     pub async fn get_images(
         &self,
+        context: &RequestContext,
         key: Authorized<RepositoryKey>,
         ids: Vec<ImageId>,
         accepted: Vec<String>,
     ) -> Result<(Vec<GotImage>, Vec<ImageFailure>), Error> {
-        self.metadata
+        let (repository, got) = self
+            .metadata
             .read(
                 (key.into_inner(), ids, accepted),
                 |tx, (key, ids, accepted)| {
@@ -80,11 +83,15 @@ impl Registry {
                                 Err(failure) => failures.push(failure),
                             }
                         }
-                        Ok((images, failures))
+                        Ok::<_, Error>((repository, (images, failures)))
                     })
                 },
             )
-            .await
+            .await?;
+        for image in &got.0 {
+            self.pull_times.note(repository, &image.digest, context.now);
+        }
+        Ok(got)
     }
 
     /// The images that `ids` name, each once, in the order of the request; one that is missing

@@ -76,8 +76,8 @@ impl Registry {
                 })
             })
             .await?;
-        let is_unreferenced = |one: &Availability| matches!(one, Availability::Available(link) if link.unreferenced_since.is_some());
-        if !found.iter().any(is_unreferenced) {
+        let needs_touch = |one: &Availability| matches!(one, Availability::Available(link) if self.needs_touch(link, context.now));
+        if !found.iter().any(needs_touch) {
             return Ok(found);
         }
         self.metadata

@@ -13,6 +13,7 @@ pub mod keyring;
 pub mod layers;
 pub mod paging;
 pub mod pull;
+pub mod pull_times;
 pub mod push_manifest;
 pub mod repositories;
 pub mod resource_tags;
@@ -30,6 +31,7 @@ use roadstead_store::metadata::MetadataStore;
 use crate::context::{Clock, Ids};
 use crate::credentials::KeyCache;
 use crate::keyring::KeyRing;
+use crate::pull_times::PullTimes;
 use crate::uploads::Sessions;
 
 /// What an operator can set about the rules.
@@ -72,6 +74,7 @@ pub struct Registry {
     keyring: KeyRing,
     rules: Rules,
     sessions: Sessions,
+    pull_times: PullTimes,
     sweeping: tokio::sync::Mutex<()>,
     key_cache: KeyCache,
 }
@@ -97,6 +100,7 @@ impl Registry {
             keyring,
             rules,
             sessions,
+            pull_times: PullTimes::default(),
             sweeping,
             key_cache,
         }

@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use roadstead_domain::digest::Digest;
+use roadstead_domain::ids::RepositoryId;
 use roadstead_domain::image::{Image, ImageId, ImageStatus};
 use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::reference::{ImageTag, Reference};
+use roadstead_domain::time::{Span, Timestamp};
 use roadstead_store::blobs::BlobError;
 use roadstead_store::metadata::MetadataRead;
 
@@ -22,6 +24,7 @@ pub use roadstead_store::metadata::BlobLink;
 /// A manifest as it is pulled.
 #[derive(Debug, Clone)]
 pub struct PulledManifest {
+    repository: RepositoryId,
     /// The image.
     pub image: Image,
     /// The exact bytes; empty if only the head was asked for.
@@ -33,16 +36,26 @@ impl Registry {
     /// be pulled.
     pub async fn manifest(
         &self,
+        context: &RequestContext,
         key: Authorized<RepositoryKey>,
         reference: Reference,
         with_bytes: bool,
     ) -> Result<PulledManifest, Error> {
         let input = (key.into_inner(), reference, with_bytes);
-        self.metadata
+        let pulled = self
+            .metadata
             .read(input, |tx, (key, reference, with_bytes)| {
                 Box::pin(async move { pull(tx, key, reference, *with_bytes).await })
             })
-            .await
+            .await?;
+        if with_bytes {
+            let PulledManifest {
+                repository, image, ..
+            } = &pulled;
+            self.pull_times
+                .note(*repository, &image.digest, context.now);
+        }
+        Ok::<_, Error>(pulled)
     }
 
     /// Tags of a repository in lexical order, after `after`.
@@ -88,7 +101,7 @@ impl Registry {
             place: Place::from(&key),
         };
         let link = link.ok_or_else(not_found)?;
-        if link.unreferenced_since.is_none() {
+        if !self.needs_touch(&link, context.now) {
             return Ok(link);
         }
         let touched = self
@@ -104,6 +117,15 @@ impl Registry {
             )
             .await?;
         touched.ok_or_else(not_found)
+    }
+
+    /// Whether saying that a blob exists has to renew its grace first: it is unreferenced, and
+    /// more than an eighth of its grace is over. So a client that is told "it exists" finds it for
+    /// most of the grace to come, and asking often costs one commit in a while.
+    pub(crate) fn needs_touch(&self, link: &BlobLink, now: Timestamp) -> bool {
+        let recent = Span(self.rules.sweep_grace.0 / 8);
+        link.unreferenced_since
+            .is_some_and(|since| since + recent <= now)
     }
 
     /// Opens a part of a blob's bytes. Bytes that a sweep removed since the link was read are
@@ -160,5 +182,9 @@ async fn pull(
             .ok_or_else(not_found)?,
         false => Bytes::new(),
     };
-    Ok(PulledManifest { image, bytes })
+    Ok(PulledManifest {
+        repository,
+        image,
+        bytes,
+    })
 }

@@ -9,7 +9,7 @@
 //! ```
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -37,11 +37,7 @@ impl DataDir {
     /// Opens or makes the directory and takes it; fails at once if another process has it.
     pub fn take(path: &Path) -> Result<Self> {
         let describe = || format!("opening the data directory {}", path.display());
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .with_context(describe)?;
+        make_durable(path).with_context(describe)?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -117,6 +113,30 @@ impl DataDir {
         File::open(&self.path)?.sync_all()?;
         Ok(text)
     }
+}
+
+/// Makes a folder and its parents, each with its name synced, and the folder's own name in any
+/// case: an earlier start may have died before its sync (F12).
+fn make_durable(path: &Path) -> io::Result<()> {
+    let path = std::path::absolute(path)?;
+    let missing = path.ancestors().take_while(|folder| !folder.is_dir());
+    let mut folders: Vec<&Path> = missing.collect();
+    if folders.is_empty() {
+        folders.push(&path);
+    }
+    for folder in folders.into_iter().rev() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+        if let Some(parent) = folder.parent() {
+            match File::open(parent) {
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
+                opened => opened?.sync_all()?,
+            }
+        }
+    }
+    Ok(())
 }
 
 fn ring_key(stored: &StoredKey) -> Result<RingKey> {

@@ -173,8 +173,16 @@ fn make_tree(disk: &dyn Disk, layout: &Layout) -> io::Result<()> {
         .ancestors()
         .take_while(|path| !path.as_os_str().is_empty() && !path.is_dir())
         .collect();
-    for folder in missing.into_iter().rev() {
+    // The root's own name is synced in any case: an earlier start may have died before its sync.
+    let unsynced = if missing.is_empty() {
+        vec![root]
+    } else {
+        Vec::new()
+    };
+    for folder in missing.iter().rev() {
         disk.make_folder(folder)?;
+    }
+    for folder in missing.into_iter().rev().chain(unsynced) {
         let parent = match folder.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),

@@ -38,7 +38,10 @@ async fn pull(
 ) -> Result<PulledManifest, Failure> {
     let key = call.authorize("BatchGetImage", name)?;
     let reference = existing(call, reference)?;
-    Ok(call.registry().manifest(key, reference, with_bytes).await?)
+    Ok(call
+        .registry()
+        .manifest(&call.context, key, reference, with_bytes)
+        .await?)
 }
 
 fn found(pulled: &PulledManifest, body: Body) -> Response<Body> {

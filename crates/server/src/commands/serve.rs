@@ -20,6 +20,9 @@ use crate::config::{Config, Log};
 use crate::data_dir::DataDir;
 use crate::{compose, control};
 
+/// How long a pull waits for its time to be written.
+const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
+
 /// `roadstead serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -69,6 +72,7 @@ async fn serve(config: Config, is_dev: bool) -> Result<()> {
     ));
     greet(&config, is_dev, address, &registry, &*clock).await?;
     let faces = compose::faces(registry.clone(), clock, config.faces(is_dev)?);
+    let noting = tokio::spawn(write_pull_times_forever(registry.clone()));
     let sweeper = tokio::spawn(sweep_forever(faces.clone(), config.sweep.interval_seconds));
     let (mut terminated, mut interrupted) = (
         signal(SignalKind::terminate())?,
@@ -83,6 +87,8 @@ async fn serve(config: Config, is_dev: bool) -> Result<()> {
     })
     .await;
     sweeper.abort();
+    noting.abort();
+    registry.write_pull_times().await?;
     Ok(())
 }
 
@@ -110,6 +116,16 @@ async fn sweep_forever(faces: Arc<Faces>, interval_seconds: u32) {
             Err(error) => tracing::error!(error = %error_chain(&error), "sweep"),
         }
         tokio::time::sleep(Duration::from_secs(interval_seconds.into())).await;
+    }
+}
+
+/// Writes noted pulls every few seconds.
+async fn write_pull_times_forever(registry: Arc<Registry>) {
+    loop {
+        tokio::time::sleep(PULL_TIMES_EVERY).await;
+        if let Err(error) = registry.write_pull_times().await {
+            tracing::warn!(error = %error_chain(&error), "pull times");
+        }
     }
 }
 

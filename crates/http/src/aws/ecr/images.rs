@@ -72,7 +72,7 @@ pub(in crate::aws) async fn batch_get(
     let place = Place::from(&*key);
     let accepted = input.accepted_media_types.unwrap_or_default();
     let registry = &call.faces.registry;
-    let getting = registry.get_images(key, image_ids(input.image_ids), accepted);
+    let getting = registry.get_images(call.context, key, image_ids(input.image_ids), accepted);
     let (images, failed) = getting.await?;
     let shape = |image: GotImage| Image {
         registry_id: Some(place.registry.to_string()),

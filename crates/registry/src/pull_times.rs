@@ -1,0 +1,53 @@
+//! `lastRecordedPullTime`: noted in memory by pulls, written behind them, so that no pull waits
+//! for a commit. A crash loses the last few seconds of it and nothing else (ecr.md 6.2).
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use roadstead_domain::digest::Digest;
+use roadstead_domain::ids::RepositoryId;
+use roadstead_domain::time::Timestamp;
+
+use crate::Registry;
+use crate::error::Error;
+
+/// Images whose pull waits to be written, at most; more are not noted until the next write.
+const NOTED_MAX: usize = 20_000;
+
+/// Pulls that are not written yet, the latest of each image.
+#[derive(Default)]
+pub(crate) struct PullTimes(Mutex<HashMap<(RepositoryId, Digest), Timestamp>>);
+
+impl PullTimes {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(RepositoryId, Digest), Timestamp>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a pull.
+    pub(crate) fn note(&self, repository: RepositoryId, digest: &Digest, at: Timestamp) {
+        let mut noted = self.lock();
+        if noted.len() < NOTED_MAX {
+            noted.insert((repository, digest.clone()), at);
+        }
+    }
+}
+
+impl Registry {
+    /// Writes the pulls noted since the last call, in one transaction.
+    pub async fn write_pull_times(&self) -> Result<(), Error> {
+        let noted = std::mem::take(&mut *self.pull_times.lock());
+        if noted.is_empty() {
+            return Ok(());
+        }
+        self.metadata
+            .write(noted, |tx, noted| {
+                Box::pin(async move {
+                    for ((repository, digest), at) in noted {
+                        tx.record_pull(*repository, digest, *at).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
