@@ -14,7 +14,7 @@ use roadstead_testkit::images::{self, Artifact, Layout};
 use roadstead_testkit::{Answer, Credentials, World};
 use serde_json::{Value, json};
 
-/// The manifest types that a pull accepts.
+/// The one header of a request that says nothing else.
 const BLOB_TYPE: (&str, &str) = ("content-type", "application/octet-stream");
 
 /// A client with a key and a token.
@@ -26,7 +26,7 @@ pub struct Client {
     basic: String,
 }
 
-/// Whether to ask with a body.
+/// A request without a body.
 pub fn none() -> Bytes {
     Bytes::new()
 }

@@ -4,14 +4,15 @@
 //! Everything goes through the public doors; only the sweep, the clock and the files on the disk
 //! are reached past them.
 
+mod disk;
 mod doors;
-mod full;
 mod gate;
 mod images;
 mod killed;
 mod lists;
 mod model;
 mod points;
+mod races;
 mod sweeping;
 mod uploads;
 

@@ -239,6 +239,45 @@ async fn f40_names_of_uploads_never_become_paths() {
     nothing_is_left(&world).await;
 }
 
+#[tokio::test]
+async fn f40_names_of_repositories_never_leave_their_registry() {
+    let (world, client) = world().await;
+    let digest = images::digest(b"evil");
+    for name in [
+        "..",
+        "../app",
+        "app/..",
+        "app/../app",
+        "./app",
+        "app/.",
+        "/app",
+        "app/",
+        "app//b",
+        "App",
+        "app\\b",
+        "app\0",
+        "%2e%2e/app",
+        "a",
+        "app/-b",
+        "app_",
+        "-app",
+    ] {
+        let input = serde_json::json!({ "repositoryName": name });
+        let refused = client.ecr("CreateRepository", input).await;
+        let code = (400, "InvalidParameterException".to_owned());
+        assert_eq!(refused.code(), code, "{name}");
+        let path = format!("/v2/{name}/blobs/uploads/?digest={digest}");
+        if path.parse::<http::Uri>().is_ok() {
+            let bytes = Bytes::from_static(b"evil");
+            let status = client.v2(Method::POST, &path, bytes).await.status.as_u16();
+            assert!((400..500).contains(&status), "{name}: {status}");
+        }
+    }
+    assert_eq!(client.repositories().await, ["app"]);
+    assert_eq!(world.blob_files().len(), 0);
+    nothing_is_left(&world).await;
+}
+
 /// Sends the head of a request and a part of its body, then goes away.
 async fn break_off(world: &World, head: String, part: &[u8]) {
     let mut stream = tokio::net::TcpStream::connect(world.address)

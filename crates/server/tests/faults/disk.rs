@@ -1,5 +1,5 @@
-//! F14: a disk that is full. What arrived before is kept, nothing that did not fit is claimed, and
-//! once there is space everything goes on.
+//! F14, F48: a disk that is full, or slow to open a file. What arrived before is kept, nothing that
+//! did not fit is claimed, and a pull that lost its blob is told so before its first byte.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,19 +10,33 @@ use bytes::Bytes;
 use http::Method;
 use roadstead_domain::digest::{Algorithm, Digest};
 use roadstead_domain::ids::BlobKey;
+use roadstead_domain::time::Span;
 use roadstead_server::compose::Stores;
 use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, Sealed};
 use roadstead_testkit::World;
 use roadstead_testkit::images::{self, Layout};
+
+use tokio::sync::watch;
 
 use crate::doors::{Client, bytes_of, none, nothing_is_left};
 
 /// Whether the disk is full.
 type IsFull = Arc<AtomicBool>;
 
+/// What a test can do to the disk.
+struct Control {
+    is_full: IsFull,
+    /// Whether files are kept from being opened for reading.
+    is_stuck: watch::Sender<bool>,
+    /// How many reads have come.
+    reads: watch::Receiver<usize>,
+}
+
 struct Disk {
     inner: Arc<dyn BlobStore>,
     is_full: IsFull,
+    is_stuck: watch::Receiver<bool>,
+    reads: watch::Sender<usize>,
 }
 
 struct Writer {
@@ -59,6 +73,9 @@ impl BlobStore for Disk {
     }
 
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<BlobBody, BlobError> {
+        self.reads.send_modify(|count| *count += 1);
+        let mut is_stuck = self.is_stuck.clone();
+        drop(is_stuck.wait_for(|is_stuck| !is_stuck).await);
         self.inner.read(key, range).await
     }
 
@@ -100,38 +117,46 @@ impl BlobWriter for Writer {
     }
 }
 
-async fn world() -> (World, Client, IsFull) {
+async fn world() -> (World, Client, Control) {
     let is_full = IsFull::default();
-    let disk = is_full.clone();
+    let (is_stuck, stuck) = watch::channel(false);
+    let (counter, reads) = watch::channel(0);
+    let control = Control {
+        is_full: is_full.clone(),
+        is_stuck,
+        reads,
+    };
     let wrap = move |stores: Stores| Stores {
         blobs: Arc::new(Disk {
             inner: stores.blobs,
-            is_full: disk,
+            is_full,
+            is_stuck: stuck,
+            reads: counter,
         }),
         metadata: stores.metadata,
     };
     let world = World::builder().start_over(wrap).await;
     let client = Client::of(&world).await;
     client.create("app").await;
-    (world, client, is_full)
+    (world, client, control)
 }
 
 #[tokio::test]
 async fn f14_a_chunk_that_does_not_fit_leaves_the_upload_where_it_was() {
-    let (world, client, is_full) = world().await;
+    let (world, client, disk) = world().await;
     let blob = bytes_of("too much", 500_000);
     let digest = images::digest(&blob);
     let upload = client.open_upload("app").await;
     let part = |from: usize, to: usize| blob.slice(from..to);
     client.chunk(&upload, 0, part(0, 200_000)).await.expect(202);
-    is_full.store(true, Ordering::SeqCst);
+    disk.is_full.store(true, Ordering::SeqCst);
     let refused = client.chunk(&upload, 200_000, part(200_000, 400_000)).await;
     assert_eq!(refused.code(), (507, "UNKNOWN".into()));
     let rest = part(200_000, 500_000);
     let refused = client.finish(&upload, rest.clone(), &digest).await;
     assert_eq!(refused.code(), (507, "UNKNOWN".into()));
     assert_eq!(client.head_blob("app", &digest).await, 404);
-    is_full.store(false, Ordering::SeqCst);
+    disk.is_full.store(false, Ordering::SeqCst);
     let told = client.v2(Method::GET, &upload, none()).await.expect(204);
     assert_eq!(told.header("range"), "0-199999");
     client.finish(&upload, rest, &digest).await.expect(201);
@@ -141,10 +166,10 @@ async fn f14_a_chunk_that_does_not_fit_leaves_the_upload_where_it_was() {
 
 #[tokio::test]
 async fn f14_what_was_stored_before_is_pulled_and_deleted_on_a_full_disk() {
-    let (world, client, is_full) = world().await;
+    let (world, client, disk) = world().await;
     let old = Layout::image("old");
     client.push_image("app", &old, "v1").await;
-    is_full.store(true, Ordering::SeqCst);
+    disk.is_full.store(true, Ordering::SeqCst);
     let new = bytes_of("new", 1000);
     let refused = client.push("app", &new).await;
     assert_eq!(refused.code(), (507, "UNKNOWN".into()));
@@ -152,9 +177,30 @@ async fn f14_what_was_stored_before_is_pulled_and_deleted_on_a_full_disk() {
     assert_eq!(refused.code(), (500, "ServerException".into()));
     client.pull("app", "v1").await.expect("a whole image");
     assert_eq!(client.delete("app", "v1").await, 202);
-    is_full.store(false, Ordering::SeqCst);
+    disk.is_full.store(false, Ordering::SeqCst);
     client.push("app", &new).await.expect(201);
     client.push_image("app", &old, "v1").await;
     client.pull("app", "v1").await.expect("a whole image");
+    nothing_is_left(&world).await;
+}
+
+#[tokio::test]
+async fn f48_a_blob_swept_before_its_file_is_open_is_not_found() {
+    let (world, client, mut disk) = world().await;
+    let layout = Layout::image("swept");
+    client.push_image("app", &layout, "v1").await;
+    let path = format!("/v2/app/blobs/{}", images::digest(&layout.blobs[1]));
+    disk.is_stuck.send_replace(true);
+    let pull = tokio::spawn({
+        let client = client.clone();
+        async move { client.v2(Method::GET, &path, none()).await }
+    });
+    drop(disk.reads.wait_for(|reads| *reads == 1).await);
+    client.remove("app").await.expect(200);
+    world.clock.advance(Span::hours(2));
+    world.sweep().await;
+    disk.is_stuck.send_replace(false);
+    let answer = pull.await.expect("an answer");
+    assert_eq!(answer.code(), (404, "BLOB_UNKNOWN".into()));
     nothing_is_left(&world).await;
 }
