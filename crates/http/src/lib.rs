@@ -22,6 +22,7 @@ use roadstead_registry::Registry;
 use roadstead_registry::context::Clock;
 
 use crate::aws::SigningKeys;
+use crate::body::Budget;
 use crate::host::Arrival;
 use crate::metrics::Metrics;
 
@@ -56,7 +57,13 @@ pub struct Faces {
     pub metrics: Metrics,
     /// Signing keys derived a moment ago.
     pub signing_keys: SigningKeys,
+    /// Room for bodies that are read before it is known who sends them.
+    pub unread_bodies: Budget,
 }
+
+/// What the bodies that are read before their signature can be checked may hold together: the
+/// longest requests of sixteen strangers, or the parts of some forty uploads.
+const UNREAD_BODY_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 impl Faces {
     /// Puts the faces of `registry` together.
@@ -68,6 +75,7 @@ impl Faces {
             settings,
             metrics,
             signing_keys,
+            unread_bodies: Budget::new(UNREAD_BODY_BYTES_MAX),
         }
     }
 }

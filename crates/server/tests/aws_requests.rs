@@ -140,16 +140,55 @@ async fn bodies_that_cannot_be_read() {
     let wrong = json!({ "maxResults": "100" });
     let body = refused(&world, "DescribeRepositories", wrong).await;
     assert_eq!(body["__type"], "SerializationException");
-    // The longest request that is read, and one byte more.
-    let padded = |bytes: usize| Bytes::from(format!("{{}}{}", " ".repeat(bytes - 2)));
-    let limit = 32 * 1024 * 1024;
-    let answer = world.post(&world.credentials, TARGET, padded(limit)).await;
-    assert_eq!(answer.status, 200);
-    let answer = world
-        .post(&world.credentials, TARGET, padded(limit + 1))
-        .await;
-    assert_eq!((answer.status.as_u16(), answer.body.len()), (413, 0));
     ok(&world, "DescribeRepositories", json!({})).await;
+}
+
+#[tokio::test]
+async fn the_longest_request_that_is_read() {
+    let world = World::start().await;
+    let mebibyte = 1024 * 1024;
+    let padded = |bytes: usize| Bytes::from(format!("{{}}{}", " ".repeat(bytes - 2)));
+    for (operation, limit, status) in [
+        ("DescribeRepositories", mebibyte, 200),
+        // Read, and then not a request of the operation.
+        ("PutImage", 9 * mebibyte, 400),
+        ("UploadLayerPart", 32 * mebibyte, 400),
+    ] {
+        let target = TARGET.replace("DescribeRepositories", operation);
+        let answer = world.post(&world.credentials, &target, padded(limit)).await;
+        assert_eq!(answer.status, status, "{operation}");
+        let answer = world.post(&world.credentials, &target, padded(limit + 1));
+        let answer = answer.await;
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (413, 0));
+    }
+    let mut request = Ask::of(&world, Protocol::Query).signed(&world);
+    *request.body_mut() = padded(mebibyte + 1);
+    assert_eq!(send(&world, request).await.status, 413);
+    ok(&world, "DescribeRepositories", json!({})).await;
+}
+
+#[tokio::test]
+async fn the_body_is_judged_before_the_target_and_the_target_before_the_signature() {
+    let world = World::start().await;
+    let stranger = roadstead_testkit::Credentials {
+        secret: "wrong".into(),
+        ..world.credentials.clone()
+    };
+    let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
+    for (target, body, code) in [
+        ("nonsense", "{", "SerializationException"),
+        ("nonsense", "{}", "UnknownOperationException"),
+        (TARGET, "{", "SerializationException"),
+        (TARGET, "[]", "InvalidSignatureException"),
+        // JSON, and too deep to make a value of: only who may ask learns so.
+        (TARGET, &deep, "InvalidSignatureException"),
+    ] {
+        let answer = world.post(&stranger, target, Bytes::from(body.to_owned()));
+        assert_eq!(answer.await.code(), (400, code.to_owned()), "{body:.40}");
+    }
+    let answer = world.post(&world.credentials, TARGET, Bytes::from(deep));
+    let expected = (400, "SerializationException".to_owned());
+    assert_eq!(answer.await.code(), expected);
 }
 
 #[tokio::test]

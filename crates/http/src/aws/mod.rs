@@ -1,8 +1,8 @@
 //! The AWS face: JSON 1.1 for ECR, the Query protocol for the little of STS that its clients need.
 //!
-//! The order of checks is fixed here (design decision 11): content type, body, target, parse,
-//! signature, then per operation access, members and the use case. Nothing here decides a rule of
-//! the registry.
+//! The order of checks is fixed here (auth.md 1.8): content type, body and its syntax, target,
+//! signature, then per operation types, access, members and the use case. Of a body whose
+//! signature is not accepted nothing is built. Nothing here decides a rule of the registry.
 
 mod access;
 mod authenticate;
@@ -17,17 +17,23 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use roadstead_api_model::Operation;
 use roadstead_registry::context::RequestContext;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::body::{self, Body, Unread};
+use crate::body::{Body, Unheld, Unread};
 use crate::{Arrived, Faces};
 
 pub use authenticate::SigningKeys;
 use error::Failure;
 
-/// Longest request: the largest layer part (20 MiB) in base64 and room around it (auth.md 1.4).
-const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Longest request with a layer part: the largest (20 MiB) in base64 and room around it (auth.md
+/// 1.4).
+const PART_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Longest PutImage: twice the longest manifest, for what JSON escapes in it, and room around it.
+const IMAGE_BODY_BYTES_MAX: usize = 9 * 1024 * 1024;
+/// Longest request of any other kind.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// A body longer than this is hashed and parsed off the async threads.
 const BODY_BYTES_INLINE: usize = 256 * 1024;
 
@@ -49,18 +55,41 @@ pub async fn handle(faces: &Faces, arrived: &Arrived, request: Request<Body>) ->
     let Some(protocol) = Protocol::of(&head.headers) else {
         return envelope::not_an_api();
     };
-    let body = match body::read_all(sent, BODY_BYTES_MAX).await {
-        Ok(body) => body,
-        Err(Unread::TooLong) => return envelope::bare(StatusCode::PAYLOAD_TOO_LARGE),
-        Err(Unread::BrokeOff(reason)) => {
-            tracing::debug!(reason, "the body of a request broke off");
-            return envelope::bare(StatusCode::BAD_REQUEST);
-        }
+    let target = target(&head.headers);
+    let bytes_max = body_bytes_max(protocol, target);
+    let held = match faces.unread_bodies.read_all(sent, bytes_max).await {
+        Ok(held) => held,
+        Err(unheld) => return not_held(unheld),
     };
     match protocol {
-        Protocol::Json => json(faces, arrived, &head, body).await,
-        Protocol::Query => query::handle(faces, arrived, &head, &body).await,
+        Protocol::Json => json(faces, arrived, &head, held.bytes.clone()).await,
+        Protocol::Query => query::handle(faces, arrived, &head, &held.bytes).await,
     }
+}
+
+fn target(headers: &HeaderMap) -> &str {
+    let target = headers.get("x-amz-target");
+    target.and_then(|value| value.to_str().ok()).unwrap_or("")
+}
+
+/// How long the body of a request may be: nobody has said yet who sends it.
+fn body_bytes_max(protocol: Protocol, target: &str) -> usize {
+    match (protocol, Operation::from_target(target)) {
+        (Protocol::Json, Some(Operation::EcrUploadLayerPart)) => PART_BODY_BYTES_MAX,
+        (Protocol::Json, Some(Operation::EcrPutImage)) => IMAGE_BODY_BYTES_MAX,
+        _ => BODY_BYTES_MAX,
+    }
+}
+
+fn not_held(unheld: Unheld) -> Response<Body> {
+    envelope::bare(match unheld {
+        Unheld::Unread(Unread::TooLong) => StatusCode::PAYLOAD_TOO_LARGE,
+        Unheld::Unread(Unread::BrokeOff(reason)) => {
+            tracing::debug!(reason, "the body of a request broke off");
+            StatusCode::BAD_REQUEST
+        }
+        Unheld::Busy => StatusCode::SERVICE_UNAVAILABLE,
+    })
 }
 
 fn not_a_post() -> Response<Body> {
@@ -92,13 +121,16 @@ impl Protocol {
 }
 
 async fn json(faces: &Faces, arrived: &Arrived, head: &Parts, body: Bytes) -> Response<Body> {
-    let target = head.headers.get("x-amz-target");
-    let target = target.and_then(|value| value.to_str().ok()).unwrap_or("");
-    let operation = match dispatch::operation(target) {
+    let (body_sha256, syntax) = match off_thread(&body, judge).await {
+        Ok(judged) => judged,
+        Err(failure) => return envelope::refusal(None, &arrived.request_id, failure),
+    };
+    let operation = syntax.and_then(|()| dispatch::operation(target(&head.headers)));
+    let operation = match operation {
         Ok(operation) => operation,
         Err(failure) => return envelope::refusal(None, &arrived.request_id, failure),
     };
-    match call(faces, arrived, head, operation, body).await {
+    match call(faces, arrived, head, operation, body_sha256, body).await {
         Ok(answer) => envelope::json(StatusCode::OK, answer),
         Err(failure) => envelope::refusal(Some(operation), &arrived.request_id, failure),
     }
@@ -109,13 +141,16 @@ async fn call(
     arrived: &Arrived,
     head: &Parts,
     operation: Operation,
+    body_sha256: [u8; 32],
     body: Bytes,
 ) -> Result<Vec<u8>, Failure> {
     let handler = dispatch::handler(operation).ok_or(Failure::NotOffered(operation))?;
-    let (body_sha256, parsed) = read(body).await;
-    let value = parsed?;
     let service = operation.service().signing_name();
     let context = authenticate::context(faces, arrived, head, body_sha256, service).await?;
+    let value = off_thread(&body, |body| {
+        serde_json::from_slice::<Value>(body).map_err(not_json)
+    });
+    let value = value.await??;
     let call = Call {
         faces,
         arrived,
@@ -125,17 +160,26 @@ async fn call(
     handler(call, value).await
 }
 
-/// The hash of a body and what it says.
-async fn read(body: Bytes) -> ([u8; 32], Result<Value, Failure>) {
-    let is_short = body.len() <= BODY_BYTES_INLINE;
-    let read = move || {
-        let parsed = serde_json::from_slice(&body);
-        let unreadable = |_| Failure::Serialization("The request body is not JSON".into());
-        (Sha256::digest(&body).into(), parsed.map_err(unreadable))
-    };
-    if is_short {
-        return read();
+/// The hash of a body, and whether it is JSON at all: what a stranger can make us work out. It
+/// takes no memory, while a value can take fifty times its text.
+fn judge(body: &Bytes) -> ([u8; 32], Result<(), Failure>) {
+    let syntax = serde_json::from_slice::<IgnoredAny>(body).map_err(not_json);
+    (Sha256::digest(body).into(), syntax.map(|_| ()))
+}
+
+fn not_json(_: serde_json::Error) -> Failure {
+    Failure::Serialization("The request body is not JSON".into())
+}
+
+/// Works on a body, on another thread if it is long.
+async fn off_thread<T: Send + 'static>(
+    body: &Bytes,
+    work: impl FnOnce(&Bytes) -> T + Send + 'static,
+) -> Result<T, Failure> {
+    if body.len() <= BODY_BYTES_INLINE {
+        return Ok(work(body));
     }
-    let joined = tokio::task::spawn_blocking(read).await;
-    joined.unwrap_or(([0; 32], Err(Failure::Unfinished)))
+    let body = body.clone();
+    let joined = tokio::task::spawn_blocking(move || work(&body)).await;
+    joined.map_err(|_| Failure::Unfinished)
 }
