@@ -1,15 +1,17 @@
 //! The way of a request, top to bottom: which face answers it, and what every answer carries.
 
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
-use crate::body::Body;
+use crate::body::{self, Body};
 use crate::{Arrived, Faces, admin, aws, oci};
 
 /// Answers one request.
 pub async fn answer(faces: &Faces, arrived: Arrived, request: Request<Body>) -> Response<Body> {
+    let request = lingering(request);
     let (face, path) = (face_of(&request), request.uri().path().to_owned());
     let (method, request_id) = (request.method().clone(), arrived.request_id.clone());
     let mut response = match face {
+        _ if has_two_hosts(&request) => ambiguous(),
         Face::Oci => oci::handle(faces, &arrived, request).await,
         Face::Aws => aws::handle(faces, &arrived, request).await,
         Face::Admin => admin::handle(faces, &arrived, request).await,
@@ -26,6 +28,32 @@ pub async fn answer(faces: &Faces, arrived: Arrived, request: Request<Body>) -> 
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-amzn-requestid", id);
     }
+    response
+}
+
+/// Lets an early answer reach a sender that is still sending. Who only asks whether to send a body
+/// is not told to send one that nobody wants.
+fn lingering(request: Request<Body>) -> Request<Body> {
+    match request.headers().contains_key(header::EXPECT) {
+        true => request,
+        false => request.map(body::lingering),
+    }
+}
+
+/// Two readers of one request must not find two hosts in it (RFC 9112, section 3.2). Of the other
+/// ambiguity, a length beside chunks, nothing arrives here: hyper goes by the chunks, drops the
+/// length and closes the connection (section 6.1), and refuses lengths that differ.
+fn has_two_hosts(request: &Request<Body>) -> bool {
+    request.headers().get_all(header::HOST).iter().count() > 1
+}
+
+fn ambiguous() -> Response<Body> {
+    let mut response = Response::new(body::full("more than one Host header\n"));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    let headers = response.headers_mut();
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, plain);
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

@@ -145,9 +145,13 @@ async fn b7_f39_no_host_comes_back() {
         assert!(location.starts_with("/v2/app/blobs/uploads/"), "{head}");
         assert!(!answer.contains("evil"), "{head}: {answer}");
     }
-    let two = format!("{post} HTTP/1.1\r\nHost: registry\r\nHost: evil.example\r\n{rest}");
-    let answer = bench.exchange(two.as_bytes(), false).await;
-    assert_eq!(status(&answer), 400, "{answer}");
+    for line in [post, "POST /", "GET /healthz", "GET /download/layer/x"] {
+        let two = format!("{line} HTTP/1.1\r\nHost: registry\r\nHost: evil.example\r\n{rest}");
+        let answer = bench.exchange(two.as_bytes(), false).await;
+        assert_eq!(status(&answer), 400, "{line}: {answer}");
+        assert!(answer.ends_with("more than one Host header\n"), "{answer}");
+        assert_eq!(header(&answer, "connection"), "close", "{line}");
+    }
     bench.is_alive().await;
 }
 

@@ -26,7 +26,7 @@ use roadstead_registry::access::{self, Authorized};
 use roadstead_registry::context::RequestContext;
 use roadstead_registry::error::Error;
 
-use crate::body::{Body, empty, full, lingering};
+use crate::body::{Body, empty, full};
 use crate::{Arrived, Faces};
 use authenticate::{Caller, caller};
 use error::{Code, Failure, Refused};
@@ -60,18 +60,6 @@ pub async fn handle(faces: &Faces, arrived: &Arrived, request: Request<Body>) ->
 
 async fn answer(faces: &Faces, arrived: &Arrived, request: Request<Body>) -> Outcome {
     let (head, body) = request.into_parts();
-    // Who only asks whether to send a body is not told to send one that nobody wants.
-    let body = if head.headers.contains_key(header::EXPECT) {
-        body
-    } else {
-        lingering(body)
-    };
-    // RFC 9112, section 3.2. What else makes a request two requests is refused before it gets here.
-    if head.headers.get_all(header::HOST).iter().count() > 1 {
-        let message = "more than one Host header";
-        let refused = Refused::bad_request(Code::Unsupported, message);
-        return Err(refused.with(header::CONNECTION, "close").into());
-    }
     let path = head.uri.path();
     if let Some(sealed) = path.strip_prefix(DOWNLOAD_PREFIX) {
         return blobs::download(faces, arrived, &head, sealed).await;
