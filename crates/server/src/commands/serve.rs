@@ -10,6 +10,7 @@ use clap::Args;
 use roadstead_http::Faces;
 use roadstead_registry::Registry;
 use roadstead_registry::context::Clock;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -49,6 +50,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         );
     }
     start_log(&config.log)?;
+    raise_open_files();
     tokio::runtime::Runtime::new()?.block_on(serve(config, args.dev))
 }
 
@@ -90,6 +92,16 @@ async fn serve(config: Config, is_dev: bool) -> Result<()> {
     noting.abort();
     registry.write_pull_times().await?;
     Ok(())
+}
+
+/// Every connection and every blob on its way is an open file: as many as the system allows. The
+/// usual soft limit, 1024, is kept low for programs that use `select`.
+fn raise_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "could not raise the limit of open files");
+    }
 }
 
 /// Sweeps at every interval, and at once while there is more to do.
