@@ -2,7 +2,9 @@
 //! (ecr.md 9.1, auth.md 5.1).
 
 use http::Method;
+use roadstead_domain::ids::{AccountId, Region};
 use roadstead_domain::time::Span;
+use roadstead_registry::context::{Principal, RequestContext};
 use roadstead_store::fault::When;
 use roadstead_testkit::images::{OCI_INDEX, OCI_MANIFEST, digest};
 use roadstead_testkit::{Answer, Layout, World};
@@ -124,6 +126,34 @@ async fn d5_a_token_whose_key_was_disabled() {
         .disable_access_key(&world.credentials.id, now);
     assert!(disabled.await.unwrap());
     with_authorization(&world, &basic).await.expect(401);
+}
+
+/// What `serve --dev` gave out to anybody is no key to the same data served without it.
+#[tokio::test]
+async fn d2_a_token_of_nobody_in_particular() {
+    let now = roadstead_registry::context::Clock::now;
+    for (world, status) in [
+        (World::start().await, 401),
+        (World::builder().strict().start().await, 401),
+        (World::builder().dev().start().await, 200),
+    ] {
+        let context = RequestContext {
+            principal: Principal {
+                account: AccountId::parse("123456789012").unwrap(),
+                access_key_id: None,
+            },
+            region: Region::parse("us-east-1").unwrap(),
+            now: now(&*world.clock),
+            request_id: "id".into(),
+        };
+        let token = world.registry.issue_token(&context).password;
+        let answer = with_authorization(&world, &World::basic_of("AWS", &token)).await;
+        let answer = answer.expect(status);
+        if status == 401 {
+            assert_eq!(answer.text(), "Not Authorized\n");
+            assert_eq!(answer.header("www-authenticate"), challenge(&world));
+        }
+    }
 }
 
 #[tokio::test]

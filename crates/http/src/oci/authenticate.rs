@@ -24,7 +24,8 @@ pub struct Caller {
     pub registry: AccountId,
 }
 
-/// Finds out who asks. In `--dev` whoever shows no token of ours is the owner of the registry that
+/// Finds out who asks. A token without an access key was made in `--dev` for somebody who proved
+/// nothing, so it is none elsewhere, even on the same data. In `--dev` whoever shows no token of ours is the owner of the registry that
 /// the host names.
 pub async fn caller(
     faces: &Faces,
@@ -38,6 +39,9 @@ pub async fn caller(
         None => Err(TokenRefusal::Invalid),
     };
     let holder = match opened {
+        Ok(holder) if !settings.is_dev && holder.principal.access_key_id.is_none() => {
+            return Err(refuse(faces, arrived, TokenRefusal::Invalid));
+        }
         Ok(holder) => holder,
         Err(TokenRefusal::Invalid) if settings.is_dev => {
             let default = || {
@@ -53,10 +57,7 @@ pub async fn caller(
             };
             TokenHolder { principal, region }
         }
-        Err(refusal) => {
-            let is_strict_ecr = faces.registry.rules().is_strict_ecr;
-            return Err(refuse(refusal, &arrived.arrival, is_strict_ecr));
-        }
+        Err(refusal) => return Err(refuse(faces, arrived, refusal)),
     };
     let TokenHolder { principal, region } = holder;
     let (registry, region) = named.unwrap_or_else(|| (principal.account.clone(), region));
@@ -84,7 +85,8 @@ fn password(headers: &HeaderMap) -> Option<String> {
     (user == USER).then(|| password.to_owned())
 }
 
-fn refuse(refusal: TokenRefusal, arrival: &Arrival, is_strict_ecr: bool) -> Failure {
+fn refuse(faces: &Faces, arrived: &Arrived, refusal: TokenRefusal) -> Failure {
+    let is_strict_ecr = faces.registry.rules().is_strict_ecr;
     let refused = match refusal {
         TokenRefusal::Failed(error) => return Failure::Registry(error),
         TokenRefusal::Expired if is_strict_ecr => {
@@ -94,7 +96,7 @@ fn refuse(refusal: TokenRefusal, arrival: &Arrival, is_strict_ecr: bool) -> Fail
         TokenRefusal::Invalid => Refused::text(StatusCode::UNAUTHORIZED, "Not Authorized\n"),
     };
     refused
-        .with(header::WWW_AUTHENTICATE, challenge(arrival))
+        .with(header::WWW_AUTHENTICATE, challenge(&arrived.arrival))
         .into()
 }
 
