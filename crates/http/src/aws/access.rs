@@ -16,26 +16,18 @@ use super::Call;
 
 /// A repository that may be used, or why the request names none: an error that the constraints
 /// of its members come before.
-type Named = Result<Authorized<RepositoryKey>, Error>;
+pub(super) type Named = Result<Authorized<RepositoryKey>, Error>;
 
-/// The repository that the request names, by name or by ARN.
-pub(super) fn repository(call: Call<'_>, body: &Value) -> Result<Named, Error> {
-    match call.operation {
-        Operation::EcrTagResource
-        | Operation::EcrUntagResource
-        | Operation::EcrListTagsForResource => by_arn(call, body),
-        _ => by_name(call, body),
-    }
-}
-
-fn by_name(call: Call<'_>, body: &Value) -> Result<Named, Error> {
+/// The repository that `repositoryName` names.
+pub(super) fn by_name(call: Call<'_>, body: &Value) -> Result<Named, Error> {
     let name = text(body, "repositoryName").and_then(|name| RepositoryName::parse(name).ok());
     let nameless = || Error::invalid("repositoryName", "Invalid repository name");
     repository_or_registry(call, &account(call, body), name, nameless)
 }
 
-/// An ARN of another region names nothing here (ecr.md 3.5).
-fn by_arn(call: Call<'_>, body: &Value) -> Result<Named, Error> {
+/// The repository that `resourceArn` names. An ARN of another region names nothing here (ecr.md
+/// 3.5).
+pub(super) fn by_arn(call: Call<'_>, body: &Value) -> Result<Named, Error> {
     let arn = text(body, "resourceArn").and_then(|arn| RepositoryArn::parse(arn).ok());
     let (account, name) = match arn {
         Some(arn) if arn.region == call.context.region => (arn.account, Some(arn.name)),
