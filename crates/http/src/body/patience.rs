@@ -1,14 +1,14 @@
 //! How long a sender is waited for: the least rate of a body (hostile.md C6).
 //!
-//! Only time spent waiting for the sender counts, never our own. Must never bound how long a body
-//! that flows may take as a whole.
+//! Must never bound how long a body that flows may take as a whole.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use tokio::time::Instant;
+use tokio::time::{Sleep, sleep};
 
 use super::Body;
 
@@ -19,7 +19,7 @@ pub(super) const STEP_BYTES: usize = 1024;
 
 /// What is left of the time for one step of a body.
 pub(super) struct Patience {
-    left: Duration,
+    end: Pin<Box<Sleep>>,
     step_bytes: usize,
 }
 
@@ -27,19 +27,22 @@ impl Patience {
     /// The patience for a body of which nothing is read yet.
     pub(super) fn new() -> Self {
         Self {
-            left: STEP_TIME_MAX,
+            end: Box::pin(sleep(STEP_TIME_MAX)),
             step_bytes: 0,
         }
     }
 
-    /// The next bytes of a body; none at its end, the reason if it has none for us.
+    /// The next bytes of a body; none at its end, the reason if it has none for us. Bytes that
+    /// are there are taken however late we come for them.
     pub(super) async fn next_piece(&mut self, body: &mut Body) -> Option<Result<Bytes, String>> {
         loop {
-            let before = Instant::now();
-            let Ok(frame) = tokio::time::timeout(self.left, body.frame()).await else {
-                return Some(Err("the sender fell silent or is too slow".into()));
+            let frame = tokio::select! {
+                biased;
+                frame = body.frame() => frame,
+                () = self.end.as_mut() => {
+                    return Some(Err("the sender fell silent or is too slow".into()));
+                }
             };
-            self.left = self.left.saturating_sub(before.elapsed());
             match frame?.map(Frame::into_data) {
                 Ok(Ok(piece)) if !piece.is_empty() => {
                     self.received(piece.len());
