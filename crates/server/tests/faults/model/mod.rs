@@ -3,6 +3,8 @@
 
 mod reference;
 
+use std::collections::BTreeMap;
+
 use http::Method;
 use roadstead_domain::time::Span;
 use roadstead_registry::context::Clock as _;
@@ -136,7 +138,7 @@ fn any_op(random: &mut Random, universe: &Universe) -> Op {
         85..=87 => Op::Open(r),
         88..=89 => Op::Finish(any(1000), b),
         90 => Op::Cancel(any(1000)),
-        91..=95 => Op::Advance([1, 20, 59, 61, 600, 1500][any(6)]),
+        91..=95 => Op::Advance([1, 5, 8, 20, 53, 59, 61, 600, 1500][any(9)]),
         _ => Op::Sweep,
     }
 }
@@ -370,11 +372,27 @@ impl Run<'_> {
             let listed = self.client.listed(&name).await;
             same(&name, listed, self.reference.listed(&name))?;
             if and_pull {
+                let described = described(&self.client, &name).await;
+                same(&name, described, self.reference.described(&name))?;
                 self.client.pull_all(&name).await;
             }
         }
         Ok(())
     }
+}
+
+/// Every image with its tags, in the order of DescribeImages.
+async fn described(client: &Client, name: &str) -> BTreeMap<String, Vec<String>> {
+    let input = json!({ "repositoryName": name, "maxResults": 1000 });
+    let answer = client.ecr("DescribeImages", input).await.expect(200).json();
+    let details = answer["imageDetails"].as_array().expect("a list").iter();
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    details
+        .map(|one| {
+            let tags = one["imageTags"].as_array().into_iter().flatten();
+            (text(&one["imageDigest"]), tags.map(text).collect())
+        })
+        .collect()
 }
 
 async fn set_mode(client: &Client, name: &str, mode: usize) -> Answer {
@@ -400,7 +418,7 @@ async fn run(universe: &Universe, ops: &[Op]) -> Result<(), (usize, String)> {
     };
     for (n, op) in ops.iter().enumerate() {
         run.step(op).await.map_err(|difference| (n, difference))?;
-        let and_pull = n % 25 == 24 || n + 1 == ops.len();
+        let and_pull = n % 12 == 11 || n + 1 == ops.len();
         let compared = run.compare(and_pull).await;
         compared.map_err(|difference| (n, difference))?;
     }

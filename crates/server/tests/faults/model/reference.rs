@@ -177,9 +177,14 @@ impl Reference {
     pub fn has_blob(&mut self, name: &str, blob: &str, now: Timestamp) -> Told {
         match self.of(name) {
             None => NO_REPOSITORY,
-            Some(found) => match found.touch(blob, now) {
-                true => (200, "AVAILABLE"),
-                false => (404, "UNAVAILABLE"),
+            Some(found) => match found.links.get(blob) {
+                None => (404, "UNAVAILABLE"),
+                // Only asking after an eighth of the grace renews it (decisions/0003).
+                Some(Some(since)) if *since + Span(GRACE.0 / 8) > now => (200, "AVAILABLE"),
+                Some(_) => {
+                    found.touch(blob, now);
+                    (200, "AVAILABLE")
+                }
             },
         }
     }
@@ -279,6 +284,15 @@ impl Reference {
 
     pub fn names(&self) -> Vec<String> {
         self.repositories.keys().cloned().collect()
+    }
+
+    /// Every image with its tags in the order of attachment.
+    pub fn described(&self, name: &str) -> BTreeMap<String, Vec<String>> {
+        let found = &self.repositories[name];
+        let images = found.images.keys();
+        images
+            .map(|digest| (digest.clone(), found.tags_of(digest)))
+            .collect()
     }
 
     /// All pairs as `digest tag`, sorted.
