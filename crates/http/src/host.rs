@@ -27,25 +27,51 @@ impl Arrival {
     pub fn authority(&self) -> &str {
         self.authority.as_deref().unwrap_or(&self.local)
     }
+}
 
-    /// `scheme://authority`.
-    pub fn origin(&self) -> String {
-        format!("{}://{}", self.scheme, self.authority())
+/// `scheme://authority` of a link to ourselves, as the caller can follow it: behind a proxy that
+/// ends TLS only the settings know the scheme.
+pub fn origin(settings: &Settings, arrival: &Arrival) -> String {
+    format!("{}://{}", scheme(settings, arrival), arrival.authority())
+}
+
+/// The scheme that the caller used, before any proxy.
+pub fn scheme<'a>(settings: &'a Settings, arrival: &'a Arrival) -> &'a str {
+    let set = settings.repository_scheme.as_deref();
+    set.unwrap_or(arrival.scheme)
+}
+
+/// What a host that names a registry consists of.
+struct Named<'a> {
+    account: AccountId,
+    service: &'a str,
+    region: Region,
+    /// The rest, with the port.
+    domain: &'a str,
+}
+
+impl<'a> Named<'a> {
+    /// `<account>.dkr.ecr.<region>.<domain>`, with ECR's own variants `dkr-ecr`, `dkr.ecr-fips`
+    /// and `dkr-ecr-fips` (ecr.md section 8).
+    fn parse(authority: &'a str) -> Option<Self> {
+        let (account, rest) = authority.split_once('.')?;
+        let (service, rest) = ["dkr.ecr", "dkr-ecr", "dkr.ecr-fips", "dkr-ecr-fips"]
+            .into_iter()
+            .find_map(|service| Some((service, rest.strip_prefix(service)?.strip_prefix('.')?)))?;
+        let (region, domain) = rest.split_once('.')?;
+        Some(Self {
+            account: AccountId::parse(account).ok()?,
+            service,
+            region: Region::parse(region).ok()?,
+            domain,
+        })
     }
 }
 
-/// The registry that a host names: `<account>.dkr.ecr.<region>.<domain>`, with ECR's own variants
-/// `dkr-ecr`, `dkr.ecr-fips` and `dkr-ecr-fips` (ecr.md section 8). The port does not matter.
+/// The registry that a host names. The port does not matter.
 pub fn registry_of(authority: &str) -> Option<(AccountId, Region)> {
-    let host = authority
-        .rsplit_once(':')
-        .map_or(authority, |(host, _)| host);
-    let (account, rest) = host.split_once('.')?;
-    let rest = ["dkr.ecr.", "dkr-ecr.", "dkr.ecr-fips.", "dkr-ecr-fips."]
-        .iter()
-        .find_map(|service| rest.strip_prefix(service))?;
-    let (region, _domain) = rest.split_once('.')?;
-    Some((AccountId::parse(account).ok()?, Region::parse(region).ok()?))
+    let named = Named::parse(authority)?;
+    Some((named.account, named.region))
 }
 
 /// The address under which a registry can be pushed to, as it stands.
@@ -64,18 +90,17 @@ impl RegistryAddress {
     }
 }
 
-/// Where the registry (account, region) is for a caller that came by `arrival`.
+/// Where the registry (account, region) is for a caller of the account `caller` that came by
+/// `arrival`: at the address that it used if that means this registry, else at one that names the
+/// registry in front of it.
 pub fn address(
     settings: &Settings,
     arrival: &Arrival,
+    caller: &AccountId,
     account: &AccountId,
     region: &Region,
 ) -> RegistryAddress {
-    let scheme = settings
-        .repository_scheme
-        .as_deref()
-        .unwrap_or(arrival.scheme)
-        .to_owned();
+    let scheme = scheme(settings, arrival).to_owned();
     if let Some(template) = &settings.repository_host {
         let authority = template
             .replace("{account}", account.as_str())
@@ -83,24 +108,43 @@ pub fn address(
         return RegistryAddress { scheme, authority };
     }
     let used = arrival.authority();
-    // A token names its registry on a bare host. Without login the default is what a bare host
-    // means, so in `--dev` any other registry needs a host that names it.
-    let is_reached = match registry_of(used) {
-        Some(named) => named == (account.clone(), region.clone()),
-        None => {
-            let is_default =
-                *account == settings.default_account && *region == settings.default_region;
-            !settings.is_dev || is_default
+    let authority = match Named::parse(used) {
+        Some(named) => {
+            let Named {
+                service, domain, ..
+            } = named;
+            format!("{account}.{service}.{region}.{domain}")
         }
-    };
-    let authority = match used.rsplit_once(':') {
-        _ if is_reached => used.to_owned(),
-        Some((_, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
-            format!("{account}.dkr.ecr.{region}.localhost:{port}")
+        // A login names its registry on a bare host. Without login the default is what it means.
+        None if !settings.is_dev && account == caller => used.to_owned(),
+        None if settings.is_dev
+            && *account == settings.default_account
+            && *region == settings.default_region =>
+        {
+            used.to_owned()
         }
-        _ => format!("{account}.dkr.ecr.{region}.localhost"),
+        None => in_front_of(used, account, region),
     };
     RegistryAddress { scheme, authority }
+}
+
+/// A name for the registry below a bare host. An address has no names below it: this machine is
+/// `localhost` as well, and of any other there is nothing better than the address itself.
+fn in_front_of(bare: &str, account: &AccountId, region: &Region) -> String {
+    let (host, port) = match bare.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
+            (host, format!(":{port}"))
+        }
+        _ => (bare, String::new()),
+    };
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse();
+    let domain = match ip {
+        Ok(IpAddr::V4(ip)) if ip.is_loopback() => "localhost",
+        Ok(IpAddr::V6(ip)) if ip.is_loopback() => "localhost",
+        Ok(_) => return bare.to_owned(),
+        Err(_) => host,
+    };
+    format!("{account}.dkr.ecr.{region}.{domain}{port}")
 }
 
 #[cfg(test)]
@@ -118,18 +162,25 @@ mod tests {
         }
     }
 
-    fn address_of(settings: &Settings, used: &str, account: &str, region: &str) -> String {
-        let arrival = Arrival {
+    const DEFAULT: &str = "000000000000";
+    const OWN: &str = "123456789012";
+    const OTHER: &str = "210987654321";
+
+    fn arrival(used: &str) -> Arrival {
+        Arrival {
             scheme: "http",
             authority: Some(used.into()),
             peer: IpAddr::from([127, 0, 0, 1]),
             local: "127.0.0.1:80".into(),
-        };
-        let (account, region) = (
-            AccountId::parse(account).unwrap(),
-            Region::parse(region).unwrap(),
-        );
-        address(settings, &arrival, &account, &region).authority
+        }
+    }
+
+    /// Where [`OWN`] is told that a registry is.
+    fn address_of(settings: &Settings, used: &str, account: &str, region: &str) -> String {
+        let caller = AccountId::parse(OWN).unwrap();
+        let account = AccountId::parse(account).unwrap();
+        let region = Region::parse(region).unwrap();
+        address(settings, &arrival(used), &caller, &account, &region).authority
     }
 
     #[test]
@@ -160,31 +211,90 @@ mod tests {
     }
 
     #[test]
-    fn the_address_used_is_given_back() {
+    fn addresses_with_login() {
         let settings = settings(false, None);
-        assert_eq!(
-            address_of(&settings, "localhost:5000", "123456789012", "eu-west-1"),
-            "localhost:5000"
-        );
+        let rows = [
+            // The address used, where it means the registry.
+            ("localhost:5000", OWN, "localhost:5000"),
+            ("registry.example", OWN, "registry.example"),
+            ("192.0.2.1:5000", OWN, "192.0.2.1:5000"),
+            ("[::1]:5000", OWN, "[::1]:5000"),
+            // On a bare host a login means its own account only.
+            ("localhost:5000", OTHER, "OTHER.localhost:5000"),
+            ("localhost", OTHER, "OTHER.localhost"),
+            ("registry.example", OTHER, "OTHER.registry.example"),
+            ("registry.example:443", OTHER, "OTHER.registry.example:443"),
+            ("127.0.0.1:5000", OTHER, "OTHER.localhost:5000"),
+            ("[::1]:5000", OTHER, "OTHER.localhost:5000"),
+            ("[::1]", OTHER, "OTHER.localhost"),
+            // No names are below an address.
+            ("192.0.2.1:5000", OTHER, "192.0.2.1:5000"),
+            ("[2001:db8::1]:5000", OTHER, "[2001:db8::1]:5000"),
+            ("[2001:db8::1]", OTHER, "[2001:db8::1]"),
+        ];
+        for (used, account, expected) in rows {
+            let expected = expected.replace("OTHER", &format!("{OTHER}.dkr.ecr.eu-west-1"));
+            let address = address_of(&settings, used, account, "eu-west-1");
+            assert_eq!(address, expected, "{used} {account}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_names_a_registry_names_the_others_too() {
+        for is_dev in [false, true] {
+            let settings = settings(is_dev, None);
+            for (service, domain) in [
+                ("dkr.ecr", "registry.example:443"),
+                ("dkr.ecr", "localhost:5000"),
+                ("dkr-ecr", "on.example"),
+                ("dkr.ecr-fips", "registry.example"),
+            ] {
+                let used = format!("{OWN}.{service}.us-east-1.{domain}");
+                for account in [OWN, OTHER, DEFAULT] {
+                    for region in ["us-east-1", "eu-west-1"] {
+                        let address = address_of(&settings, &used, account, region);
+                        assert_eq!(address, format!("{account}.{service}.{region}.{domain}"));
+                    }
+                }
+            }
+        }
     }
 
     #[test]
     fn a_template_wins() {
         let settings = settings(false, Some("{account}.dkr.ecr.{region}.amazonaws.com"));
-        let address = address_of(&settings, "localhost:5000", "123456789012", "us-east-1");
+        let address = address_of(&settings, "localhost:5000", OWN, "us-east-1");
         assert_eq!(address, "123456789012.dkr.ecr.us-east-1.amazonaws.com");
     }
 
     #[test]
     fn without_login_only_the_default_registry_is_on_the_bare_host() {
         let settings = settings(true, None);
-        assert_eq!(
-            address_of(&settings, "localhost:5000", "000000000000", "us-east-1"),
-            "localhost:5000"
-        );
-        assert_eq!(
-            address_of(&settings, "localhost:5000", "123456789012", "us-east-1"),
-            "123456789012.dkr.ecr.us-east-1.localhost:5000"
-        );
+        let rows = [
+            (DEFAULT, "us-east-1", "localhost:5000".to_owned()),
+            (
+                DEFAULT,
+                "eu-west-1",
+                format!("{DEFAULT}.dkr.ecr.eu-west-1.localhost:5000"),
+            ),
+            (
+                OWN,
+                "us-east-1",
+                format!("{OWN}.dkr.ecr.us-east-1.localhost:5000"),
+            ),
+        ];
+        for (account, region, expected) in rows {
+            let address = address_of(&settings, "localhost:5000", account, region);
+            assert_eq!(address, expected);
+        }
+    }
+
+    #[test]
+    fn links_to_ourselves_have_the_scheme_of_the_settings() {
+        let mut settings = settings(false, Some("{account}.example"));
+        let arrival = arrival("registry.example:8443");
+        assert_eq!(origin(&settings, &arrival), "http://registry.example:8443");
+        settings.repository_scheme = Some("https".into());
+        assert_eq!(origin(&settings, &arrival), "https://registry.example:8443");
     }
 }

@@ -38,7 +38,8 @@ pub struct Settings {
     /// The host that `repositoryUri` and `proxyEndpoint` name, with `{account}` and `{region}`;
     /// the address that the caller used if none.
     pub repository_host: Option<String>,
-    /// Whether `proxyEndpoint` under `repository_host` is https; the caller's scheme if none.
+    /// The scheme of `proxyEndpoint`, of download links and of the realm on `/v2`, `http` or
+    /// `https`; the one that the request came by if none.
     pub repository_scheme: Option<String>,
     /// Further names under which a signature may have been made (host or host:port), for servers
     /// behind a proxy that changes the Host header.

@@ -9,7 +9,8 @@ use api::ask::{Ask, INVALID, Protocol, TARGET, held_against, send};
 use api::{ok, repository};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request};
-use roadstead_testkit::{Answer, World, client};
+use roadstead_testkit::images::digest;
+use roadstead_testkit::{Answer, Layout, World, client};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -46,6 +47,33 @@ async fn a_signature_for_a_configured_name_is_accepted() {
             false => drop(held_against(INVALID, Protocol::Json, &answer)),
         }
     }
+}
+
+#[tokio::test]
+async fn behind_a_proxy_that_ends_tls_every_link_is_https() {
+    let mut builder = World::builder();
+    builder.settings.repository_scheme = Some("https".into());
+    let world = builder.start().await;
+    let origin = format!("https://{}", world.address);
+    world.push_image("app", "one", &["v1"]).await;
+    let layer = digest(&Layout::image("one").blobs[1]);
+    let ask = json!({ "repositoryName": "app", "layerDigest": layer });
+    let link = ok(&world, "GetDownloadUrlForLayer", ask).await;
+    let link = link["downloadUrl"].as_str().expect("a link");
+    assert!(link.starts_with(&format!("{origin}/")), "{link}");
+    let token = ok(&world, "GetAuthorizationToken", json!({})).await;
+    assert_eq!(token["authorizationData"][0]["proxyEndpoint"], origin);
+    let refused = world.raw(Method::GET, "/v2/", &[], "").await.expect(401);
+    let expected = format!("Basic realm=\"{origin}/\",service=\"ecr.amazonaws.com\"");
+    assert_eq!(refused.header("www-authenticate"), expected);
+    // Another account is not reached on the bare address; loopback is localhost too.
+    let other = json!({ "registryIds": ["210987654321"] });
+    let token = ok(&world, "GetAuthorizationToken", other).await;
+    let port = world.address.port();
+    assert_eq!(
+        token["authorizationData"][0]["proxyEndpoint"],
+        format!("https://210987654321.dkr.ecr.us-east-1.localhost:{port}")
+    );
 }
 
 async fn dev(world: &World, operation: &str, authorization: Option<&str>) -> Answer {

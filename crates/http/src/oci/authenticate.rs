@@ -10,8 +10,8 @@ use roadstead_registry::context::{Principal, RequestContext};
 use roadstead_registry::credentials::{TokenHolder, TokenRefusal};
 
 use super::error::{Code, Failure, Refused};
-use crate::host::{Arrival, registry_of};
-use crate::{Arrived, Faces};
+use crate::host::{self, Arrival, registry_of};
+use crate::{Arrived, Faces, Settings};
 
 const USER: &str = "AWS";
 const EXPIRED: &str = "Your authorization token has expired. Reauthenticate and try again.";
@@ -96,23 +96,28 @@ fn refuse(faces: &Faces, arrived: &Arrived, refusal: TokenRefusal) -> Failure {
         TokenRefusal::Invalid => Refused::text(StatusCode::UNAUTHORIZED, "Not Authorized\n"),
     };
     refused
-        .with(header::WWW_AUTHENTICATE, challenge(&arrived.arrival))
+        .with(
+            header::WWW_AUTHENTICATE,
+            challenge(&faces.settings, &arrived.arrival),
+        )
         .into()
 }
 
-fn challenge(arrival: &Arrival) -> String {
+fn challenge(settings: &Settings, arrival: &Arrival) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-    let origin = if arrival.authority().chars().all(is_plain) {
-        arrival.origin()
-    } else {
-        format!("{}://{}", arrival.scheme, arrival.local)
-    };
-    format!("Basic realm=\"{origin}/\",service=\"ecr.amazonaws.com\"")
+    let authority = Some(arrival.authority());
+    let authority = authority.filter(|text| text.chars().all(is_plain));
+    let (scheme, authority) = (
+        host::scheme(settings, arrival),
+        authority.unwrap_or(&arrival.local),
+    );
+    format!("Basic realm=\"{scheme}://{authority}/\",service=\"ecr.amazonaws.com\"")
 }
 
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use roadstead_domain::ids::Region;
 
     use super::*;
 
@@ -157,13 +162,25 @@ mod tests {
             peer: std::net::IpAddr::from([127, 0, 0, 1]),
             local: "127.0.0.1:5000".into(),
         };
-        assert_eq!(
-            challenge(&arrival("localhost:5000")),
-            "Basic realm=\"http://localhost:5000/\",service=\"ecr.amazonaws.com\""
-        );
-        assert_eq!(
-            challenge(&arrival("x\", evil=\"y")),
-            "Basic realm=\"http://127.0.0.1:5000/\",service=\"ecr.amazonaws.com\""
-        );
+        let mut settings = Settings {
+            default_account: AccountId::parse("123456789012").unwrap(),
+            default_region: Region::parse("us-east-1").unwrap(),
+            is_dev: false,
+            repository_host: None,
+            repository_scheme: None,
+            public_endpoints: vec![],
+        };
+        let expected =
+            |realm: &str| format!("Basic realm=\"{realm}/\",service=\"ecr.amazonaws.com\"");
+        for (authority, realm) in [
+            ("localhost:5000", "http://localhost:5000"),
+            ("x\", evil=\"y", "http://127.0.0.1:5000"),
+        ] {
+            let challenge = challenge(&settings, &arrival(authority));
+            assert_eq!(challenge, expected(realm));
+        }
+        settings.repository_scheme = Some("https".into());
+        let challenge = challenge(&settings, &arrival("registry.example"));
+        assert_eq!(challenge, expected("https://registry.example"));
     }
 }

@@ -46,7 +46,9 @@ fn entry(call: Call<'_>, account: &AccountId) -> AuthorizationData {
         ..
     } = call;
     let token = faces.registry.issue_token(context);
-    let address = host::address(&faces.settings, &arrived.arrival, account, &context.region);
+    let (settings, arrival) = (&faces.settings, &arrived.arrival);
+    let caller = &context.principal.account;
+    let address = host::address(settings, arrival, caller, account, &context.region);
     let authorization = STANDARD.encode(format!("AWS:{}", token.password));
     AuthorizationData {
         authorization_token: Some(Sensitive(authorization)),

@@ -23,7 +23,7 @@ use roadstead_registry::uploads::{Part, Plane};
 use super::ids::long;
 use crate::aws::Call;
 use crate::aws::error::{Failure, PartLength};
-use crate::oci;
+use crate::{host, oci};
 
 pub(in crate::aws) async fn check_availability(
     call: Call<'_>,
@@ -85,7 +85,7 @@ pub(in crate::aws) async fn download_url(
     let registry = &call.faces.registry;
     let link = registry.download_link(call.context, key, input.layer_digest);
     let (digest, text) = link.await?;
-    let origin = call.arrived.arrival.origin();
+    let origin = host::origin(&call.faces.settings, &call.arrived.arrival);
     Ok(GetDownloadUrlForLayerResponse {
         download_url: Some(format!("{origin}{}{text}", oci::DOWNLOAD_PREFIX)),
         layer_digest: Some(digest.to_string()),

@@ -172,6 +172,7 @@ fn shape(call: Call<'_>, repository: Repository) -> RepositoryShape {
     let address = host::address(
         &call.faces.settings,
         &call.arrived.arrival,
+        &call.context.principal.account,
         &account,
         &region,
     );
