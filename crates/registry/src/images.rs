@@ -10,7 +10,7 @@ use roadstead_domain::image::{
     Image, ImageFailure, ImageFailureCode, ImageId, ImageSelector, ImageStatus,
 };
 use roadstead_domain::limits::{
-    PAGE_DEFAULT, PAGE_MAX, REFERRERS_PAGE_DEFAULT, REFERRERS_PAGE_MAX,
+    MANIFEST_BYTES_MAX, PAGE_DEFAULT, PAGE_MAX, REFERRERS_PAGE_DEFAULT, REFERRERS_PAGE_MAX,
 };
 use roadstead_domain::manifest::Manifest;
 use roadstead_domain::media_type::MediaType;
@@ -50,6 +50,11 @@ pub struct ImageWithTags {
     pub tags: Vec<ImageTag>,
 }
 
+/// Most bytes of manifests in one answer of BatchGetImage; ours: eight of the longest.
+const GOT_BYTES_MAX: usize = 8 * MANIFEST_BYTES_MAX;
+/// Most bytes of manifests read for one page of referrers, unless the first one is longer; ours.
+const REFERRERS_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
 /// One referrer with what its manifest says of it.
 #[derive(Debug, Clone)]
 pub struct Referrer {
@@ -59,9 +64,19 @@ pub struct Referrer {
     pub annotations: BTreeMap<String, String>,
 }
 
+/// Some of the referrers of a manifest.
+#[derive(Debug, Clone)]
+pub struct Referrers {
+    /// By digest.
+    pub entries: Vec<Referrer>,
+    /// Whether others come after the last.
+    pub has_more: bool,
+}
+
 impl Registry {
-    /// The manifests that `ids` name; each entry fails by itself. Types not in `accepted` (if any
-    /// are given) count as not found.
+    /// The manifests that `ids` name; each entry fails by itself, but for manifests of more than
+    /// 32 MiB together, which fail the call. Types not in `accepted` (if any are given) count as
+    /// not found.
     pub async fn get_images(
         &self,
         context: &RequestContext,
@@ -77,10 +92,17 @@ impl Registry {
                     Box::pin(async move {
                         let repository = loading::repository(tx, key).await?.id;
                         let (mut images, mut failures) = (Vec::new(), Vec::new());
+                        let mut bytes = 0;
                         for id in ids {
                             match get_image(tx, repository, id, accepted).await? {
-                                Ok(image) => images.push(image),
+                                Ok(image) => {
+                                    bytes += image.manifest.len();
+                                    images.push(image);
+                                }
                                 Err(failure) => failures.push(failure),
+                            }
+                            if bytes > GOT_BYTES_MAX {
+                                return Err(Error::LimitExceeded("bytes of manifests per answer"));
                             }
                         }
                         Ok::<_, Error>((repository, (images, failures)))
@@ -226,15 +248,19 @@ impl Registry {
                 .first()
                 .and_then(|text| Digest::parse(text).ok()),
         };
-        let referrers = self
-            .referrers_after(key, subject, artifact_types, after, limit + 1)
+        let Referrers { entries, has_more } = self
+            .referrers_after(key, subject, artifact_types, after, limit)
             .await?;
-        Ok(self.page(&scope, limit, referrers, |last| {
-            vec![last.image.digest.to_string()]
-        }))
+        let last = entries.last().filter(|_| has_more);
+        let token = |last: &Referrer| self.seal_cursor(&scope, &[last.image.digest.to_string()]);
+        Ok(Page {
+            next_token: last.map(token),
+            entries,
+        })
     }
 
-    /// Active referrers whose digests come after `after`, by digest.
+    /// At most `limit` active referrers whose digests come after `after`, fewer if their manifests
+    /// are long.
     pub async fn referrers_after(
         &self,
         key: Authorized<RepositoryKey>,
@@ -242,32 +268,44 @@ impl Registry {
         artifact_types: Vec<String>,
         after: Option<Digest>,
         limit: usize,
-    ) -> Result<Vec<Referrer>, Error> {
+    ) -> Result<Referrers, Error> {
         let input = (key.into_inner(), subject, artifact_types, after, limit);
         self.metadata
             .read(input, |tx, (key, subject, types, after, limit)| {
                 Box::pin(async move {
                     let repository = loading::repository(tx, key).await?.id;
-                    let mut referrers = Vec::new();
-                    for image in tx
-                        .referrers(repository, subject, types, after.as_ref(), *limit)
-                        .await?
-                    {
-                        let bytes = tx
-                            .manifest(repository, &image.digest)
-                            .await?
-                            .unwrap_or_default();
+                    let after = after.as_ref();
+                    let found = tx
+                        .referrers(repository, subject, types, after, *limit + 1)
+                        .await?;
+                    let (shown, all) = (fitting(&found, *limit), found.len());
+                    let mut entries = Vec::with_capacity(shown);
+                    for image in found.into_iter().take(shown) {
+                        let bytes = tx.manifest(repository, &image.digest).await?;
+                        let bytes = bytes.unwrap_or_default();
                         let parsed = Manifest::parse(&bytes, Some(&image.media_type));
-                        let annotations = parsed
-                            .map(|manifest| manifest.annotations)
-                            .unwrap_or_default();
-                        referrers.push(Referrer { image, annotations });
+                        let annotations = parsed.map(|manifest| manifest.annotations);
+                        let annotations = annotations.unwrap_or_default();
+                        entries.push(Referrer { image, annotations });
                     }
-                    Ok(referrers)
+                    let has_more = shown < all;
+                    Ok(Referrers { entries, has_more })
                 })
             })
             .await
     }
+}
+
+/// How many of the images have manifests that may be read together: at least one, so that every
+/// page gets somewhere.
+fn fitting(images: &[Image], limit: usize) -> usize {
+    let mut bytes = 0;
+    let fits = |image: &&Image| {
+        let is_first = bytes == 0;
+        bytes += image.manifest_size_bytes;
+        is_first || bytes <= REFERRERS_BYTES_MAX
+    };
+    images.iter().take(limit).take_while(fits).count()
 }
 
 /// Finds the image that one entry names.

@@ -57,10 +57,11 @@ pub(super) async fn list(call: &Call<'_>, name: RepositoryName, text: &str) -> O
             subject.clone(),
             types.clone(),
             after,
-            REFERRERS_PAGE_MAX + 1,
+            REFERRERS_PAGE_MAX,
         )
         .await?;
-    let shown = page(&found);
+    let shown = page(&found.entries);
+    let has_more = found.has_more || shown.len() < found.entries.len();
     let index = Index {
         schema_version: 2,
         media_type: OCI_INDEX,
@@ -73,7 +74,7 @@ pub(super) async fn list(call: &Call<'_>, name: RepositoryName, text: &str) -> O
             .headers_mut()
             .insert("oci-filters-applied", filters);
     }
-    if let Some(last) = shown.last().filter(|_| shown.len() < found.len()) {
+    if let Some(last) = shown.last().filter(|_| has_more) {
         let filters: String = types
             .iter()
             .map(|wanted| format!("&artifactType={}", encode(wanted)))
@@ -88,7 +89,7 @@ pub(super) async fn list(call: &Call<'_>, name: RepositoryName, text: &str) -> O
 /// The first referrers that fit on one page, at least one.
 fn page(found: &[Referrer]) -> &[Referrer] {
     let mut bytes = 0;
-    let fitting = found.iter().take(REFERRERS_PAGE_MAX).take_while(|one| {
+    let fitting = found.iter().take_while(|one| {
         let is_first = bytes == 0;
         let annotations = one.annotations.iter();
         bytes += 512 + annotations.map(|(k, v)| k.len() + v.len()).sum::<usize>();
