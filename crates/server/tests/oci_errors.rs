@@ -4,7 +4,7 @@
 use http::Method;
 use roadstead_domain::ids::{AccountId, Region};
 use roadstead_domain::time::Span;
-use roadstead_registry::context::{Principal, RequestContext};
+use roadstead_registry::context::{Clock as _, Principal, RequestContext};
 use roadstead_store::fault::When;
 use roadstead_testkit::images::{OCI_INDEX, OCI_MANIFEST, digest};
 use roadstead_testkit::{Answer, Layout, World};
@@ -131,7 +131,6 @@ async fn d5_a_token_whose_key_was_disabled() {
 /// What `serve --dev` gave out to anybody is no key to the same data served without it.
 #[tokio::test]
 async fn d2_a_token_of_nobody_in_particular() {
-    let now = roadstead_registry::context::Clock::now;
     for (world, status) in [
         (World::start().await, 401),
         (World::builder().strict().start().await, 401),
@@ -143,7 +142,7 @@ async fn d2_a_token_of_nobody_in_particular() {
                 access_key_id: None,
             },
             region: Region::parse("us-east-1").unwrap(),
-            now: now(&*world.clock),
+            now: world.clock.now(),
             request_id: "id".into(),
         };
         let token = world.registry.issue_token(&context).password;
