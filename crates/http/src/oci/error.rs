@@ -188,6 +188,10 @@ fn refusal(error: &Error, is_strict_ecr: bool, request_id: &str) -> Refused {
         Error::LayersNotFound { .. } | Error::ReferencedImagesNotFound { .. } => {
             (S::BAD_REQUEST, Code::ManifestBlobUnknown)
         }
+        Error::SizeMismatch { .. } if is_strict_ecr => {
+            let member = Error::invalid("ImageManifest", error.to_string());
+            return refusal(&member, is_strict_ecr, request_id);
+        }
         Error::SizeMismatch { .. } => (S::BAD_REQUEST, Code::ManifestInvalid),
         Error::LayerNotFound { .. } | Error::LayerInaccessible { .. } => {
             (S::NOT_FOUND, Code::BlobUnknown)

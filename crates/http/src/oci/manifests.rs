@@ -75,9 +75,7 @@ pub(super) async fn put(
     };
     // Two readers could take bytes without a stated type for different things.
     let media_type = call.header(&header::CONTENT_TYPE).map(MediaType::new);
-    let media_type = media_type.ok_or_else(|| {
-        Refused::bad_request(Code::ManifestInvalid, "the request has no Content-Type")
-    })?;
+    let media_type = media_type.ok_or_else(|| without_type(call))?;
     let bytes = read_all(body, MANIFEST_BYTES_MAX)
         .await
         .map_err(|unread| match unread {
@@ -108,6 +106,14 @@ pub(super) async fn put(
         response.headers_mut().insert(name, subject);
     }
     Ok(response)
+}
+
+fn without_type(call: &Call<'_>) -> Failure {
+    let message = "the request has no Content-Type";
+    match call.is_strict_ecr() {
+        true => Error::invalid("imageManifestMediaType", message).into(),
+        false => Refused::bad_request(Code::ManifestInvalid, message).into(),
+    }
 }
 
 /// Deletes a tag, or an image with all of its tags (ecr.md section 4).

@@ -44,15 +44,10 @@ pub(super) async fn list(call: &Call<'_>, name: RepositoryName) -> Outcome {
 }
 
 /// `n`: at most 1,000, more is taken for that; ECR refuses more in the words of its API. Without
-/// it a page is as long as may be, for clients that do not turn pages; ECR gives 100.
+/// it, 100.
 pub(super) fn page_size(call: &Call<'_>) -> Result<usize, Failure> {
     let Some(text) = call.query.get("n") else {
-        let (strict, default) = (PAGE_DEFAULT, PAGE_MAX);
-        return Ok(if call.is_strict_ecr() {
-            strict
-        } else {
-            default
-        });
+        return Ok(PAGE_DEFAULT);
     };
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(bad_page("n has to be a number").into());

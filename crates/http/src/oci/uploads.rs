@@ -41,8 +41,12 @@ pub(super) async fn start(call: &Call<'_>, name: RepositoryName, body: Body) -> 
 }
 
 /// The blob that `mount` names, if it could be taken over from the repository `from` of the same
-/// registry. Whatever is in the way is not told: the caller uploads instead (hostile.md C7).
+/// registry. Whatever is in the way is not told: the caller uploads instead (hostile.md C7). ECR
+/// mounts only where an account setting says so, which is off by default (ecr.md 9.6).
 async fn mount(call: &Call<'_>, name: &RepositoryName) -> Result<Option<Digest>, Error> {
+    if call.is_strict_ecr() {
+        return Ok(None);
+    }
     let (Some(digest), Some(from)) = (call.query.get("mount"), call.query.get("from")) else {
         return Ok(None);
     };
