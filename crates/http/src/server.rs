@@ -1,6 +1,6 @@
 //! Listening: accepts connections, gives each request its instant and id, and stops gently.
 //!
-//! No peer may hold a connection that it does not use: see [`Limits`]. Must notice `stop` whatever
+//! No peer may hold a connection that it does not use: see `Limits`. Must notice `stop` whatever
 //! it is waiting for.
 
 use std::convert::Infallible;

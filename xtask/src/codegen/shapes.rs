@@ -79,7 +79,10 @@ fn structure(out: &mut String, shapes: &Shapes, name: &str, shape: &ShapeFacts) 
         let _ = writeln!(out, "#[serde(rename_all = \"camelCase\")]");
     }
     let _ = writeln!(out, "pub struct {name} {{");
-    for member in &shape.members {
+    // Real answers list their members by name (ecr.md 1.2), and serde writes fields in order.
+    let mut members: Vec<&MemberFacts> = shape.members.iter().collect();
+    members.sort_by(|a, b| a.name.cmp(&b.name));
+    for member in members {
         field(out, shapes, member, camel)?;
     }
     let _ = writeln!(out, "}}\n");

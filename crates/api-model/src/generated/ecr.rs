@@ -112,18 +112,18 @@ pub struct AwsEcrContainerImageDetails {
     /// `imageTags`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_tags: Option<Vec<String>>,
+    /// `inUseCount`; at least 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_use_count: Option<i64>,
+    /// `lastInUseAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_in_use_at: Option<Timestamp>,
     /// `platform`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
     /// `pushedAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed_at: Option<Timestamp>,
-    /// `lastInUseAt`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_in_use_at: Option<Timestamp>,
-    /// `inUseCount`; at least 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub in_use_count: Option<i64>,
     /// `registry`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<String>,
@@ -136,78 +136,78 @@ pub struct AwsEcrContainerImageDetails {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchCheckLayerAvailabilityRequest {
+    /// `layerDigests`, required; 1 to 100 entries.
+    pub layer_digests: Vec<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     pub repository_name: String,
-    /// `layerDigests`, required; 1 to 100 entries.
-    pub layer_digests: Vec<String>,
 }
 
 /// Wire shape `BatchCheckLayerAvailabilityResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchCheckLayerAvailabilityResponse {
-    /// `layers`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layers: Option<Vec<Layer>>,
     /// `failures`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<Vec<LayerFailure>>,
+    /// `layers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Vec<Layer>>,
 }
 
 /// Wire shape `BatchDeleteImageRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchDeleteImageRequest {
+    /// `imageIds`, required; 1 to 100 entries.
+    pub image_ids: Vec<ImageIdentifier>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     pub repository_name: String,
-    /// `imageIds`, required; 1 to 100 entries.
-    pub image_ids: Vec<ImageIdentifier>,
 }
 
 /// Wire shape `BatchDeleteImageResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchDeleteImageResponse {
-    /// `imageIds`; 1 to 100 entries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_ids: Option<Vec<ImageIdentifier>>,
     /// `failures`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<Vec<ImageFailure>>,
+    /// `imageIds`; 1 to 100 entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_ids: Option<Vec<ImageIdentifier>>,
 }
 
 /// Wire shape `BatchGetImageRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchGetImageRequest {
+    /// `acceptedMediaTypes`; 1 to 100 entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_media_types: Option<Vec<String>>,
+    /// `imageIds`, required; 1 to 100 entries.
+    pub image_ids: Vec<ImageIdentifier>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     pub repository_name: String,
-    /// `imageIds`, required; 1 to 100 entries.
-    pub image_ids: Vec<ImageIdentifier>,
-    /// `acceptedMediaTypes`; 1 to 100 entries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub accepted_media_types: Option<Vec<String>>,
 }
 
 /// Wire shape `BatchGetImageResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchGetImageResponse {
-    /// `images`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub images: Option<Vec<Image>>,
     /// `failures`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<Vec<ImageFailure>>,
+    /// `images`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<Vec<Image>>,
 }
 
 /// Wire shape `BatchGetRepositoryScanningConfigurationRequest`.
@@ -222,18 +222,20 @@ pub struct BatchGetRepositoryScanningConfigurationRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchGetRepositoryScanningConfigurationResponse {
-    /// `scanningConfigurations`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scanning_configurations: Option<Vec<RepositoryScanningConfiguration>>,
     /// `failures`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<Vec<RepositoryScanningConfigurationFailure>>,
+    /// `scanningConfigurations`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scanning_configurations: Option<Vec<RepositoryScanningConfiguration>>,
 }
 
 /// Wire shape `CompleteLayerUploadRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CompleteLayerUploadRequest {
+    /// `layerDigests`, required; 1 to 100 entries.
+    pub layer_digests: Vec<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
@@ -241,14 +243,15 @@ pub struct CompleteLayerUploadRequest {
     pub repository_name: String,
     /// `uploadId`, required; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
     pub upload_id: String,
-    /// `layerDigests`, required; 1 to 100 entries.
-    pub layer_digests: Vec<String>,
 }
 
 /// Wire shape `CompleteLayerUploadResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CompleteLayerUploadResponse {
+    /// `layerDigest`; pattern `[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer_digest: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
@@ -258,31 +261,28 @@ pub struct CompleteLayerUploadResponse {
     /// `uploadId`; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload_id: Option<String>,
-    /// `layerDigest`; pattern `[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layer_digest: Option<String>,
 }
 
 /// Wire shape `CreatePullThroughCacheRuleRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatePullThroughCacheRuleRequest {
-    /// `ecrRepositoryPrefix`, required; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
-    pub ecr_repository_prefix: String,
-    /// `upstreamRegistryUrl`, required.
-    pub upstream_registry_url: String,
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
-    /// `upstreamRegistry`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream_registry: Option<UpstreamRegistry>,
     /// `credentialArn`; 50 to 612 characters; pattern `^arn:aws(-\w+)*:secretsmanager:[a-zA-Z0-9-:]+:secret:ecr\-pullthroughcache\/[a-zA-Z0-9\/_+=.@-]+$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_arn: Option<String>,
     /// `customRoleArn`; at most 2048 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom_role_arn: Option<String>,
+    /// `ecrRepositoryPrefix`, required; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
+    pub ecr_repository_prefix: String,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+    /// `upstreamRegistry`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_registry: Option<UpstreamRegistry>,
+    /// `upstreamRegistryUrl`, required.
+    pub upstream_registry_url: String,
     /// `upstreamRepositoryPrefix`; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_repository_prefix: Option<String>,
@@ -292,27 +292,27 @@ pub struct CreatePullThroughCacheRuleRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatePullThroughCacheRuleResponse {
-    /// `ecrRepositoryPrefix`; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ecr_repository_prefix: Option<String>,
-    /// `upstreamRegistryUrl`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream_registry_url: Option<String>,
     /// `createdAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
-    /// `upstreamRegistry`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream_registry: Option<UpstreamRegistry>,
     /// `credentialArn`; 50 to 612 characters; pattern `^arn:aws(-\w+)*:secretsmanager:[a-zA-Z0-9-:]+:secret:ecr\-pullthroughcache\/[a-zA-Z0-9\/_+=.@-]+$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_arn: Option<String>,
     /// `customRoleArn`; at most 2048 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom_role_arn: Option<String>,
+    /// `ecrRepositoryPrefix`; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ecr_repository_prefix: Option<String>,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+    /// `upstreamRegistry`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_registry: Option<UpstreamRegistry>,
+    /// `upstreamRegistryUrl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_registry_url: Option<String>,
     /// `upstreamRepositoryPrefix`; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_repository_prefix: Option<String>,
@@ -322,34 +322,34 @@ pub struct CreatePullThroughCacheRuleResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateRepositoryCreationTemplateRequest {
-    /// `prefix`, required; 1 to 256 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
-    pub prefix: String,
+    /// `appliedFor`, required.
+    pub applied_for: Vec<RCTAppliedFor>,
+    /// `customRoleArn`; at most 2048 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom_role_arn: Option<String>,
     /// `description`; at most 256 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// `encryptionConfiguration`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption_configuration: Option<EncryptionConfigurationForRepositoryCreationTemplate>,
-    /// `resourceTags`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resource_tags: Option<Vec<Tag>>,
     /// `imageTagMutability`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_tag_mutability: Option<ImageTagMutability>,
     /// `imageTagMutabilityExclusionFilters`; 1 to 5 entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
-    /// `repositoryPolicy`; 0 to 10240 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository_policy: Option<String>,
     /// `lifecyclePolicy`; 0 to 30720 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle_policy: Option<String>,
-    /// `appliedFor`, required.
-    pub applied_for: Vec<RCTAppliedFor>,
-    /// `customRoleArn`; at most 2048 characters.
+    /// `prefix`, required; 1 to 256 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
+    pub prefix: String,
+    /// `repositoryPolicy`; 0 to 10240 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub custom_role_arn: Option<String>,
+    pub repository_policy: Option<String>,
+    /// `resourceTags`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_tags: Option<Vec<Tag>>,
 }
 
 /// Wire shape `CreateRepositoryCreationTemplateResponse`.
@@ -368,6 +368,18 @@ pub struct CreateRepositoryCreationTemplateResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateRepositoryRequest {
+    /// `encryptionConfiguration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption_configuration: Option<EncryptionConfiguration>,
+    /// `imageScanningConfiguration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_scanning_configuration: Option<ImageScanningConfiguration>,
+    /// `imageTagMutability`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability: Option<ImageTagMutability>,
+    /// `imageTagMutabilityExclusionFilters`; 1 to 5 entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
@@ -376,18 +388,6 @@ pub struct CreateRepositoryRequest {
     /// `tags`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<Tag>>,
-    /// `imageTagMutability`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_tag_mutability: Option<ImageTagMutability>,
-    /// `imageTagMutabilityExclusionFilters`; 1 to 5 entries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
-    /// `imageScanningConfiguration`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_scanning_configuration: Option<ImageScanningConfiguration>,
-    /// `encryptionConfiguration`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encryption_configuration: Option<EncryptionConfiguration>,
 }
 
 /// Wire shape `CreateRepositoryResponse`.
@@ -465,18 +465,18 @@ pub struct DeleteLifecyclePolicyRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteLifecyclePolicyResponse {
+    /// `lastEvaluatedAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_evaluated_at: Option<Timestamp>,
+    /// `lifecyclePolicyText`; 100 to 30720 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_policy_text: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
-    /// `lifecyclePolicyText`; 100 to 30720 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lifecycle_policy_text: Option<String>,
-    /// `lastEvaluatedAt`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_evaluated_at: Option<Timestamp>,
 }
 
 /// Wire shape `DeletePullThroughCacheRuleRequest`.
@@ -494,24 +494,24 @@ pub struct DeletePullThroughCacheRuleRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeletePullThroughCacheRuleResponse {
-    /// `ecrRepositoryPrefix`; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ecr_repository_prefix: Option<String>,
-    /// `upstreamRegistryUrl`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream_registry_url: Option<String>,
     /// `createdAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
     /// `credentialArn`; 50 to 612 characters; pattern `^arn:aws(-\w+)*:secretsmanager:[a-zA-Z0-9-:]+:secret:ecr\-pullthroughcache\/[a-zA-Z0-9\/_+=.@-]+$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_arn: Option<String>,
     /// `customRoleArn`; at most 2048 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom_role_arn: Option<String>,
+    /// `ecrRepositoryPrefix`; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ecr_repository_prefix: Option<String>,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+    /// `upstreamRegistryUrl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_registry_url: Option<String>,
     /// `upstreamRepositoryPrefix`; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_repository_prefix: Option<String>,
@@ -525,12 +525,12 @@ pub struct DeleteRegistryPolicyRequest {}
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteRegistryPolicyResponse {
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
     /// `policyText`; 0 to 10240 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_text: Option<String>,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
 }
 
 /// Wire shape `DeleteReplication`.
@@ -576,29 +576,29 @@ pub struct DeleteRepositoryPolicyRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteRepositoryPolicyResponse {
+    /// `policyText`; 0 to 10240 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_text: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
-    /// `policyText`; 0 to 10240 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy_text: Option<String>,
 }
 
 /// Wire shape `DeleteRepositoryRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteRepositoryRequest {
+    /// `force`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub force: Option<bool>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     pub repository_name: String,
-    /// `force`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub force: Option<bool>,
 }
 
 /// Wire shape `DeleteRepositoryResponse`.
@@ -647,99 +647,99 @@ pub struct DeregisterPullTimeUpdateExclusionResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeImageReplicationStatusRequest {
-    /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
-    pub repository_name: String,
     /// `imageId`, required.
     pub image_id: ImageIdentifier,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
+    /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
+    pub repository_name: String,
 }
 
 /// Wire shape `DescribeImageReplicationStatusResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeImageReplicationStatusResponse {
-    /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository_name: Option<String>,
     /// `imageId`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_id: Option<ImageIdentifier>,
     /// `replicationStatuses`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication_statuses: Option<Vec<ImageReplicationStatus>>,
+    /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
 }
 
 /// Wire shape `DescribeImageScanFindingsRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeImageScanFindingsRequest {
+    /// `imageId`, required.
+    pub image_id: ImageIdentifier,
+    /// `maxResults`; 1 to 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+    /// `nextToken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     pub repository_name: String,
-    /// `imageId`, required.
-    pub image_id: ImageIdentifier,
-    /// `nextToken`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
-    /// `maxResults`; 1 to 1000.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_results: Option<i32>,
 }
 
 /// Wire shape `DescribeImageScanFindingsResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeImageScanFindingsResponse {
+    /// `imageId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<ImageIdentifier>,
+    /// `imageScanFindings`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_scan_findings: Option<ImageScanFindings>,
+    /// `imageScanStatus`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_scan_status: Option<ImageScanStatus>,
+    /// `nextToken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
-    /// `imageId`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_id: Option<ImageIdentifier>,
-    /// `imageScanStatus`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_scan_status: Option<ImageScanStatus>,
-    /// `imageScanFindings`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_scan_findings: Option<ImageScanFindings>,
-    /// `nextToken`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
 }
 
 /// Wire shape `DescribeImageSigningStatusRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeImageSigningStatusRequest {
-    /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
-    pub repository_name: String,
     /// `imageId`, required.
     pub image_id: ImageIdentifier,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
+    /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
+    pub repository_name: String,
 }
 
 /// Wire shape `DescribeImageSigningStatusResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeImageSigningStatusResponse {
-    /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository_name: Option<String>,
     /// `imageId`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_id: Option<ImageIdentifier>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
+    /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
     /// `signingStatuses`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_statuses: Option<Vec<ImageSigningStatus>>,
@@ -749,35 +749,35 @@ pub struct DescribeImageSigningStatusResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeImagesFilter {
-    /// `tagStatus`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tag_status: Option<TagStatus>,
     /// `imageStatus`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_status: Option<ImageStatusFilter>,
+    /// `tagStatus`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag_status: Option<TagStatus>,
 }
 
 /// Wire shape `DescribeImagesRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeImagesRequest {
+    /// `filter`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<DescribeImagesFilter>,
+    /// `imageIds`; 1 to 100 entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_ids: Option<Vec<ImageIdentifier>>,
+    /// `maxResults`; 1 to 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+    /// `nextToken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     pub repository_name: String,
-    /// `imageIds`; 1 to 100 entries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_ids: Option<Vec<ImageIdentifier>>,
-    /// `nextToken`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
-    /// `maxResults`; 1 to 1000.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_results: Option<i32>,
-    /// `filter`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub filter: Option<DescribeImagesFilter>,
 }
 
 /// Wire shape `DescribeImagesResponse`.
@@ -796,30 +796,30 @@ pub struct DescribeImagesResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribePullThroughCacheRulesRequest {
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
     /// `ecrRepositoryPrefixes`; 1 to 100 entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ecr_repository_prefixes: Option<Vec<String>>,
-    /// `nextToken`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
     /// `maxResults`; 1 to 1000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_results: Option<i32>,
+    /// `nextToken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
 }
 
 /// Wire shape `DescribePullThroughCacheRulesResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribePullThroughCacheRulesResponse {
-    /// `pullThroughCacheRules`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pull_through_cache_rules: Option<Vec<PullThroughCacheRule>>,
     /// `nextToken`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_token: Option<String>,
+    /// `pullThroughCacheRules`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_through_cache_rules: Option<Vec<PullThroughCacheRule>>,
 }
 
 /// Wire shape `DescribeRegistryRequest`.
@@ -842,6 +842,12 @@ pub struct DescribeRegistryResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeReplicationBackfillResultsRequest {
+    /// `maxResults`; 1 to 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+    /// `nextToken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
@@ -850,108 +856,102 @@ pub struct DescribeReplicationBackfillResultsRequest {
     /// `resultStatusFilter`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_status_filter: Option<ReplicationBackfillResultStatus>,
-    /// `maxResults`; 1 to 1000.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_results: Option<i32>,
-    /// `nextToken`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
 }
 
 /// Wire shape `DescribeReplicationBackfillResultsResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeReplicationBackfillResultsResponse {
+    /// `destination`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<ReplicationDestination>,
+    /// `endedAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// `failureCode`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
+    /// `nextToken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+    /// `progress`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ReplicationBackfillProgress>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `replicationBackfillId`; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication_backfill_id: Option<String>,
-    /// `destination`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub destination: Option<ReplicationDestination>,
-    /// `status`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<ReplicationBackfillStatus>,
-    /// `failureCode`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure_code: Option<String>,
-    /// `progress`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub progress: Option<ReplicationBackfillProgress>,
     /// `results`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<Vec<ReplicationBackfillResult>>,
     /// `startedAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// `endedAt`.
+    /// `status`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended_at: Option<Timestamp>,
-    /// `nextToken`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
+    pub status: Option<ReplicationBackfillStatus>,
 }
 
 /// Wire shape `DescribeRepositoriesRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeRepositoriesRequest {
+    /// `maxResults`; 1 to 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+    /// `nextToken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryNames`; 1 to 100 entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_names: Option<Vec<String>>,
-    /// `nextToken`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
-    /// `maxResults`; 1 to 1000.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_results: Option<i32>,
 }
 
 /// Wire shape `DescribeRepositoriesResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeRepositoriesResponse {
-    /// `repositories`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repositories: Option<Vec<Repository>>,
     /// `nextToken`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_token: Option<String>,
+    /// `repositories`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repositories: Option<Vec<Repository>>,
 }
 
 /// Wire shape `DescribeRepositoryCreationTemplatesRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeRepositoryCreationTemplatesRequest {
-    /// `prefixes`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prefixes: Option<Vec<String>>,
-    /// `nextToken`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
     /// `maxResults`; 1 to 1000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_results: Option<i32>,
+    /// `nextToken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+    /// `prefixes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefixes: Option<Vec<String>>,
 }
 
 /// Wire shape `DescribeRepositoryCreationTemplatesResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeRepositoryCreationTemplatesResponse {
+    /// `nextToken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryCreationTemplates`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_creation_templates: Option<Vec<RepositoryCreationTemplate>>,
-    /// `nextToken`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
 }
 
 /// Wire shape `EncryptionConfiguration`.
@@ -1015,12 +1015,18 @@ pub struct EnhancedImageScanFinding {
     /// `description`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// `exploitAvailable`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exploit_available: Option<String>,
     /// `findingArn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding_arn: Option<String>,
     /// `firstObservedAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_observed_at: Option<Timestamp>,
+    /// `fixAvailable`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix_available: Option<String>,
     /// `lastObservedAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_observed_at: Option<Timestamp>,
@@ -1054,12 +1060,6 @@ pub struct EnhancedImageScanFinding {
     /// `updatedAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Timestamp>,
-    /// `fixAvailable`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fix_available: Option<String>,
-    /// `exploitAvailable`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exploit_available: Option<String>,
 }
 
 /// Wire enum `FindingSeverity`, closed.
@@ -1152,13 +1152,13 @@ pub struct GetAuthorizationTokenResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GetDownloadUrlForLayerRequest {
+    /// `layerDigest`, required; pattern `[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+`.
+    pub layer_digest: String,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     pub repository_name: String,
-    /// `layerDigest`, required; pattern `[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+`.
-    pub layer_digest: String,
 }
 
 /// Wire shape `GetDownloadUrlForLayerResponse`.
@@ -1177,47 +1177,47 @@ pub struct GetDownloadUrlForLayerResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GetLifecyclePolicyPreviewRequest {
+    /// `filter`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<LifecyclePolicyPreviewFilter>,
+    /// `imageIds`; 1 to 100 entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_ids: Option<Vec<ImageIdentifier>>,
+    /// `maxResults`; 1 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+    /// `nextToken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     pub repository_name: String,
-    /// `imageIds`; 1 to 100 entries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_ids: Option<Vec<ImageIdentifier>>,
-    /// `nextToken`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
-    /// `maxResults`; 1 to 100.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_results: Option<i32>,
-    /// `filter`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub filter: Option<LifecyclePolicyPreviewFilter>,
 }
 
 /// Wire shape `GetLifecyclePolicyPreviewResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GetLifecyclePolicyPreviewResponse {
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
-    /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository_name: Option<String>,
     /// `lifecyclePolicyText`; 100 to 30720 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle_policy_text: Option<String>,
-    /// `status`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<LifecyclePolicyPreviewStatus>,
     /// `nextToken`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_token: Option<String>,
     /// `previewResults`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview_results: Option<Vec<LifecyclePolicyPreviewResult>>,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+    /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
+    /// `status`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<LifecyclePolicyPreviewStatus>,
     /// `summary`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<LifecyclePolicyPreviewSummary>,
@@ -1238,18 +1238,18 @@ pub struct GetLifecyclePolicyRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GetLifecyclePolicyResponse {
+    /// `lastEvaluatedAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_evaluated_at: Option<Timestamp>,
+    /// `lifecyclePolicyText`; 100 to 30720 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_policy_text: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
-    /// `lifecyclePolicyText`; 100 to 30720 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lifecycle_policy_text: Option<String>,
-    /// `lastEvaluatedAt`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_evaluated_at: Option<Timestamp>,
 }
 
 /// Wire shape `GetRegistryPolicyRequest`.
@@ -1260,12 +1260,12 @@ pub struct GetRegistryPolicyRequest {}
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GetRegistryPolicyResponse {
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
     /// `policyText`; 0 to 10240 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_text: Option<String>,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
 }
 
 /// Wire shape `GetRegistryScanningConfigurationRequest`.
@@ -1299,15 +1299,15 @@ pub struct GetRepositoryPolicyRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GetRepositoryPolicyResponse {
+    /// `policyText`; 0 to 10240 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_text: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
-    /// `policyText`; 0 to 10240 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy_text: Option<String>,
 }
 
 /// Wire shape `GetSigningConfigurationRequest`.
@@ -1330,12 +1330,6 @@ pub struct GetSigningConfigurationResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Image {
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
-    /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository_name: Option<String>,
     /// `imageId`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_id: Option<ImageIdentifier>,
@@ -1345,6 +1339,12 @@ pub struct Image {
     /// `imageManifestMediaType`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_manifest_media_type: Option<String>,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+    /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
 }
 
 /// Wire enum `ImageActionType`, closed.
@@ -1376,66 +1376,66 @@ impl ImageActionType {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageDetail {
+    /// `artifactMediaType`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_media_type: Option<String>,
+    /// `imageDigest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_digest: Option<String>,
+    /// `imageManifestMediaType`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_manifest_media_type: Option<String>,
+    /// `imagePushedAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pushed_at: Option<Timestamp>,
+    /// `imageScanFindingsSummary`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_scan_findings_summary: Option<ImageScanFindingsSummary>,
+    /// `imageScanStatus`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_scan_status: Option<ImageScanStatus>,
+    /// `imageSizeInBytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_size_in_bytes: Option<i64>,
+    /// `imageStatus`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_status: Option<ImageStatus>,
+    /// `imageTags`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tags: Option<Vec<String>>,
+    /// `lastActivatedAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_activated_at: Option<Timestamp>,
+    /// `lastArchivedAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_archived_at: Option<Timestamp>,
+    /// `lastRecordedPullTime`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_recorded_pull_time: Option<Timestamp>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
-    /// `imageDigest`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_digest: Option<String>,
-    /// `imageTags`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_tags: Option<Vec<String>>,
-    /// `imageSizeInBytes`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_size_in_bytes: Option<i64>,
-    /// `imagePushedAt`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_pushed_at: Option<Timestamp>,
-    /// `imageScanStatus`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_scan_status: Option<ImageScanStatus>,
-    /// `imageScanFindingsSummary`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_scan_findings_summary: Option<ImageScanFindingsSummary>,
-    /// `imageManifestMediaType`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_manifest_media_type: Option<String>,
-    /// `artifactMediaType`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub artifact_media_type: Option<String>,
-    /// `lastRecordedPullTime`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_recorded_pull_time: Option<Timestamp>,
     /// `subjectManifestDigest`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_manifest_digest: Option<String>,
-    /// `imageStatus`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_status: Option<ImageStatus>,
-    /// `lastArchivedAt`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_archived_at: Option<Timestamp>,
-    /// `lastActivatedAt`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_activated_at: Option<Timestamp>,
 }
 
 /// Wire shape `ImageFailure`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageFailure {
-    /// `imageId`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_id: Option<ImageIdentifier>,
     /// `failureCode`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_code: Option<ImageFailureCode>,
     /// `failureReason`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
+    /// `imageId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<ImageIdentifier>,
 }
 
 /// Wire enum `ImageFailureCode`, closed.
@@ -1527,27 +1527,30 @@ pub struct ImageIdentifier {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageReferrer {
-    /// `digest`, required.
-    pub digest: String,
-    /// `mediaType`, required.
-    pub media_type: String,
-    /// `artifactType`; 1 to 255 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub artifact_type: Option<String>,
-    /// `size`, required.
-    pub size: i64,
     /// `annotations`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotations: Option<BTreeMap<String, String>>,
     /// `artifactStatus`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_status: Option<ArtifactStatus>,
+    /// `artifactType`; 1 to 255 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
+    /// `digest`, required.
+    pub digest: String,
+    /// `mediaType`, required.
+    pub media_type: String,
+    /// `size`, required.
+    pub size: i64,
 }
 
 /// Wire shape `ImageReplicationStatus`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageReplicationStatus {
+    /// `failureCode`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
     /// `region`; 2 to 25 characters; pattern `[0-9a-z-]{2,25}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
@@ -1557,78 +1560,75 @@ pub struct ImageReplicationStatus {
     /// `status`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<ReplicationStatus>,
-    /// `failureCode`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure_code: Option<String>,
 }
 
 /// Wire shape `ImageScanFinding`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageScanFinding {
-    /// `name`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// `description`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// `uri`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uri: Option<String>,
-    /// `severity`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub severity: Option<FindingSeverity>,
     /// `attributes`; 0 to 50 entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<Vec<Attribute>>,
+    /// `description`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// `severity`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<FindingSeverity>,
+    /// `uri`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
 }
 
 /// Wire shape `ImageScanFindings`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageScanFindings {
-    /// `imageScanCompletedAt`.
+    /// `enhancedFindings`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_scan_completed_at: Option<Timestamp>,
-    /// `vulnerabilitySourceUpdatedAt`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vulnerability_source_updated_at: Option<Timestamp>,
+    pub enhanced_findings: Option<Vec<EnhancedImageScanFinding>>,
     /// `findingSeverityCounts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding_severity_counts: Option<BTreeMap<FindingSeverity, i32>>,
     /// `findings`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub findings: Option<Vec<ImageScanFinding>>,
-    /// `enhancedFindings`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enhanced_findings: Option<Vec<EnhancedImageScanFinding>>,
-}
-
-/// Wire shape `ImageScanFindingsSummary`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ImageScanFindingsSummary {
     /// `imageScanCompletedAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_scan_completed_at: Option<Timestamp>,
     /// `vulnerabilitySourceUpdatedAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vulnerability_source_updated_at: Option<Timestamp>,
+}
+
+/// Wire shape `ImageScanFindingsSummary`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageScanFindingsSummary {
     /// `findingSeverityCounts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding_severity_counts: Option<BTreeMap<FindingSeverity, i32>>,
+    /// `imageScanCompletedAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_scan_completed_at: Option<Timestamp>,
+    /// `vulnerabilitySourceUpdatedAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vulnerability_source_updated_at: Option<Timestamp>,
 }
 
 /// Wire shape `ImageScanStatus`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageScanStatus {
-    /// `status`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<ScanStatus>,
     /// `description`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// `status`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<ScanStatus>,
 }
 
 /// Wire shape `ImageScanningConfiguration`.
@@ -1644,15 +1644,15 @@ pub struct ImageScanningConfiguration {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageSigningStatus {
-    /// `signingProfileArn`; at most 200 characters; pattern `^arn:aws(-[a-z]+)*:signer:[a-z0-9-]+:[0-9]{12}:\/signing-profiles\/[a-zA-Z0-9_]{2,}$`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signing_profile_arn: Option<String>,
     /// `failureCode`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_code: Option<String>,
     /// `failureReason`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
+    /// `signingProfileArn`; at most 200 characters; pattern `^arn:aws(-[a-z]+)*:signer:[a-z0-9-]+:[0-9]{12}:\/signing-profiles\/[a-zA-Z0-9_]{2,}$`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_profile_arn: Option<String>,
     /// `status`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<SigningStatus>,
@@ -1762,10 +1762,10 @@ impl ImageTagMutability {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageTagMutabilityExclusionFilter {
-    /// `filterType`, required.
-    pub filter_type: ImageTagMutabilityExclusionFilterType,
     /// `filter`, required; 1 to 128 characters; pattern `^[0-9a-zA-Z._*-]{1,128}$`.
     pub filter: String,
+    /// `filterType`, required.
+    pub filter_type: ImageTagMutabilityExclusionFilterType,
 }
 
 /// Wire enum `ImageTagMutabilityExclusionFilterType`, closed.
@@ -1804,18 +1804,24 @@ pub struct InitiateLayerUploadRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InitiateLayerUploadResponse {
-    /// `uploadId`; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upload_id: Option<String>,
     /// `partSize`; at least 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_size: Option<i64>,
+    /// `uploadId`; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload_id: Option<String>,
 }
 
 /// Wire shape `InvalidLayerPartException`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InvalidLayerPartException {
+    /// `lastValidByteReceived`; at least 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_valid_byte_received: Option<i64>,
+    /// `message`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
@@ -1825,36 +1831,30 @@ pub struct InvalidLayerPartException {
     /// `uploadId`; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload_id: Option<String>,
-    /// `lastValidByteReceived`; at least 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_valid_byte_received: Option<i64>,
-    /// `message`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
 }
 
 /// Wire shape `KmsException`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KmsException {
-    /// `message`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
     /// `kmsError`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_error: Option<String>,
+    /// `message`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// Wire shape `Layer`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Layer {
-    /// `layerDigest`; pattern `[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layer_digest: Option<String>,
     /// `layerAvailability`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer_availability: Option<LayerAvailability>,
+    /// `layerDigest`; pattern `[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer_digest: Option<String>,
     /// `layerSize`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer_size: Option<i64>,
@@ -1896,15 +1896,15 @@ impl LayerAvailability {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LayerFailure {
-    /// `layerDigest`; 0 to 1000 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layer_digest: Option<String>,
     /// `failureCode`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_code: Option<LayerFailureCode>,
     /// `failureReason`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
+    /// `layerDigest`; 0 to 1000 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer_digest: Option<String>,
 }
 
 /// Wire enum `LayerFailureCode`, closed.
@@ -1945,21 +1945,21 @@ pub struct LifecyclePolicyPreviewFilter {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LifecyclePolicyPreviewResult {
-    /// `imageTags`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_tags: Option<Vec<String>>,
-    /// `imageDigest`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_digest: Option<String>,
-    /// `imagePushedAt`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_pushed_at: Option<Timestamp>,
     /// `action`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<LifecyclePolicyRuleAction>,
     /// `appliedRulePriority`; at least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_rule_priority: Option<i32>,
+    /// `imageDigest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_digest: Option<String>,
+    /// `imagePushedAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pushed_at: Option<Timestamp>,
+    /// `imageTags`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tags: Option<Vec<String>>,
     /// `storageClass`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<LifecyclePolicyStorageClass>,
@@ -2019,12 +2019,12 @@ pub struct LifecyclePolicyPreviewSummary {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LifecyclePolicyRuleAction {
-    /// `type`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub r#type: Option<ImageActionType>,
     /// `targetStorageClass`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_storage_class: Option<LifecyclePolicyTargetStorageClass>,
+    /// `type`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<ImageActionType>,
 }
 
 /// Wire enum `LifecyclePolicyStorageClass`, closed.
@@ -2077,18 +2077,27 @@ impl LifecyclePolicyTargetStorageClass {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListImageReferrersFilter {
-    /// `artifactTypes`; 0 to 5 entries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub artifact_types: Option<Vec<String>>,
     /// `artifactStatus`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_status: Option<ArtifactStatusFilter>,
+    /// `artifactTypes`; 0 to 5 entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_types: Option<Vec<String>>,
 }
 
 /// Wire shape `ListImageReferrersRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListImageReferrersRequest {
+    /// `filter`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<ListImageReferrersFilter>,
+    /// `maxResults`; 1 to 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+    /// `nextToken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
@@ -2096,59 +2105,50 @@ pub struct ListImageReferrersRequest {
     pub repository_name: String,
     /// `subjectId`, required.
     pub subject_id: SubjectIdentifier,
-    /// `filter`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub filter: Option<ListImageReferrersFilter>,
-    /// `nextToken`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
-    /// `maxResults`; 1 to 50.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_results: Option<i32>,
 }
 
 /// Wire shape `ListImageReferrersResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListImageReferrersResponse {
-    /// `referrers`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub referrers: Option<Vec<ImageReferrer>>,
     /// `nextToken`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_token: Option<String>,
+    /// `referrers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub referrers: Option<Vec<ImageReferrer>>,
 }
 
 /// Wire shape `ListImagesFilter`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListImagesFilter {
-    /// `tagStatus`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tag_status: Option<TagStatus>,
     /// `imageStatus`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_status: Option<ImageStatusFilter>,
+    /// `tagStatus`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag_status: Option<TagStatus>,
 }
 
 /// Wire shape `ListImagesRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListImagesRequest {
+    /// `filter`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<ListImagesFilter>,
+    /// `maxResults`; 1 to 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+    /// `nextToken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     pub repository_name: String,
-    /// `nextToken`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
-    /// `maxResults`; 1 to 1000.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_results: Option<i32>,
-    /// `filter`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub filter: Option<ListImagesFilter>,
 }
 
 /// Wire shape `ListImagesResponse`.
@@ -2179,42 +2179,42 @@ pub struct ListPullTimeUpdateExclusionsRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListPullTimeUpdateExclusionsResponse {
-    /// `pullTimeUpdateExclusions`; 0 to 100 entries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pull_time_update_exclusions: Option<Vec<String>>,
     /// `nextToken`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_token: Option<String>,
+    /// `pullTimeUpdateExclusions`; 0 to 100 entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_time_update_exclusions: Option<Vec<String>>,
 }
 
 /// Wire shape `ListReplicationBackfillsRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListReplicationBackfillsRequest {
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
     /// `maxResults`; 1 to 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_results: Option<i32>,
     /// `nextToken`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_token: Option<String>,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
 }
 
 /// Wire shape `ListReplicationBackfillsResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListReplicationBackfillsResponse {
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
     /// `backfills`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backfills: Option<Vec<ReplicationBackfillSummary>>,
     /// `nextToken`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_token: Option<String>,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
 }
 
 /// Wire shape `ListTagsForResourceRequest`.
@@ -2274,33 +2274,33 @@ pub struct PackageVulnerabilityDetails {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PullThroughCacheRule {
-    /// `ecrRepositoryPrefix`; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ecr_repository_prefix: Option<String>,
-    /// `upstreamRegistryUrl`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream_registry_url: Option<String>,
     /// `createdAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
     /// `credentialArn`; 50 to 612 characters; pattern `^arn:aws(-\w+)*:secretsmanager:[a-zA-Z0-9-:]+:secret:ecr\-pullthroughcache\/[a-zA-Z0-9\/_+=.@-]+$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_arn: Option<String>,
     /// `customRoleArn`; at most 2048 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom_role_arn: Option<String>,
-    /// `upstreamRepositoryPrefix`; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
+    /// `ecrRepositoryPrefix`; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream_repository_prefix: Option<String>,
-    /// `upstreamRegistry`.
+    pub ecr_repository_prefix: Option<String>,
+    /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream_registry: Option<UpstreamRegistry>,
+    pub registry_id: Option<String>,
     /// `updatedAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Timestamp>,
+    /// `upstreamRegistry`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_registry: Option<UpstreamRegistry>,
+    /// `upstreamRegistryUrl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_registry_url: Option<String>,
+    /// `upstreamRepositoryPrefix`; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_repository_prefix: Option<String>,
 }
 
 /// Wire shape `PutAccountSettingRequest`.
@@ -2329,11 +2329,9 @@ pub struct PutAccountSettingResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PutImageRequest {
-    /// `registryId`; pattern `[0-9]{12}`.
+    /// `imageDigest`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
-    /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
-    pub repository_name: String,
+    pub image_digest: Option<String>,
     /// `imageManifest`, required; 1 to 4194304 characters.
     pub image_manifest: String,
     /// `imageManifestMediaType`.
@@ -2342,9 +2340,11 @@ pub struct PutImageRequest {
     /// `imageTag`; 1 to 300 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_tag: Option<String>,
-    /// `imageDigest`.
+    /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_digest: Option<String>,
+    pub registry_id: Option<String>,
+    /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
+    pub repository_name: String,
 }
 
 /// Wire shape `PutImageResponse`.
@@ -2360,90 +2360,90 @@ pub struct PutImageResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PutImageScanningConfigurationRequest {
+    /// `imageScanningConfiguration`, required.
+    pub image_scanning_configuration: ImageScanningConfiguration,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     pub repository_name: String,
-    /// `imageScanningConfiguration`, required.
-    pub image_scanning_configuration: ImageScanningConfiguration,
 }
 
 /// Wire shape `PutImageScanningConfigurationResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PutImageScanningConfigurationResponse {
+    /// `imageScanningConfiguration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_scanning_configuration: Option<ImageScanningConfiguration>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
-    /// `imageScanningConfiguration`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_scanning_configuration: Option<ImageScanningConfiguration>,
 }
 
 /// Wire shape `PutImageTagMutabilityRequest`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PutImageTagMutabilityRequest {
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
-    /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
-    pub repository_name: String,
     /// `imageTagMutability`, required.
     pub image_tag_mutability: ImageTagMutability,
     /// `imageTagMutabilityExclusionFilters`; 1 to 5 entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+    /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
+    pub repository_name: String,
 }
 
 /// Wire shape `PutImageTagMutabilityResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PutImageTagMutabilityResponse {
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
-    /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository_name: Option<String>,
     /// `imageTagMutability`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_tag_mutability: Option<ImageTagMutability>,
     /// `imageTagMutabilityExclusionFilters`; 1 to 5 entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
-}
-
-/// Wire shape `PutLifecyclePolicyRequest`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PutLifecyclePolicyRequest {
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
-    /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
-    pub repository_name: String,
-    /// `lifecyclePolicyText`, required; 100 to 30720 characters.
-    pub lifecycle_policy_text: String,
-}
-
-/// Wire shape `PutLifecyclePolicyResponse`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PutLifecyclePolicyResponse {
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
+}
+
+/// Wire shape `PutLifecyclePolicyRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PutLifecyclePolicyRequest {
+    /// `lifecyclePolicyText`, required; 100 to 30720 characters.
+    pub lifecycle_policy_text: String,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+    /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
+    pub repository_name: String,
+}
+
+/// Wire shape `PutLifecyclePolicyResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PutLifecyclePolicyResponse {
     /// `lifecyclePolicyText`; 100 to 30720 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle_policy_text: Option<String>,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+    /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
 }
 
 /// Wire shape `PutRegistryPolicyRequest`.
@@ -2458,24 +2458,24 @@ pub struct PutRegistryPolicyRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PutRegistryPolicyResponse {
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
     /// `policyText`; 0 to 10240 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_text: Option<String>,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
 }
 
 /// Wire shape `PutRegistryScanningConfigurationRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PutRegistryScanningConfigurationRequest {
-    /// `scanType`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scan_type: Option<ScanType>,
     /// `rules`; 0 to 2 entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Vec<RegistryScanningRule>>,
+    /// `scanType`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan_type: Option<ScanType>,
 }
 
 /// Wire shape `PutRegistryScanningConfigurationResponse`.
@@ -2558,12 +2558,12 @@ impl RCTAppliedFor {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Recommendation {
-    /// `url`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
     /// `text`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// Wire shape `RegisterPullTimeUpdateExclusionRequest`.
@@ -2578,34 +2578,34 @@ pub struct RegisterPullTimeUpdateExclusionRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegisterPullTimeUpdateExclusionResponse {
-    /// `principalArn`; at most 200 characters; pattern `^arn:aws(-[a-z]+)*:iam::[0-9]{12}:(role|user)/[\w+=,.@-]+(/[\w+=,.@-]+)*$`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub principal_arn: Option<String>,
     /// `createdAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
+    /// `principalArn`; at most 200 characters; pattern `^arn:aws(-[a-z]+)*:iam::[0-9]{12}:(role|user)/[\w+=,.@-]+(/[\w+=,.@-]+)*$`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal_arn: Option<String>,
 }
 
 /// Wire shape `RegistryScanningConfiguration`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegistryScanningConfiguration {
-    /// `scanType`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scan_type: Option<ScanType>,
     /// `rules`; 0 to 2 entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Vec<RegistryScanningRule>>,
+    /// `scanType`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan_type: Option<ScanType>,
 }
 
 /// Wire shape `RegistryScanningRule`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegistryScanningRule {
-    /// `scanFrequency`, required.
-    pub scan_frequency: ScanFrequency,
     /// `repositoryFilters`, required; 0 to 100 entries.
     pub repository_filters: Vec<ScanningRepositoryFilter>,
+    /// `scanFrequency`, required.
+    pub scan_frequency: ScanFrequency,
 }
 
 /// Wire shape `Remediation`.
@@ -2621,29 +2621,29 @@ pub struct Remediation {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReplicationBackfillProgress {
-    /// `totalReplicationCount`, required; at least 0.
-    pub total_replication_count: i32,
     /// `completedReplicationCount`, required; at least 0.
     pub completed_replication_count: i32,
     /// `failedReplicationCount`, required; at least 0.
     pub failed_replication_count: i32,
     /// `failureCodes`, required.
     pub failure_codes: Vec<String>,
+    /// `totalReplicationCount`, required; at least 0.
+    pub total_replication_count: i32,
 }
 
 /// Wire shape `ReplicationBackfillResult`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReplicationBackfillResult {
-    /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
-    pub repository_name: String,
-    /// `imageId`, required.
-    pub image_id: ImageIdentifier,
-    /// `status`, required.
-    pub status: ReplicationBackfillResultStatus,
     /// `failureCode`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_code: Option<String>,
+    /// `imageId`, required.
+    pub image_id: ImageIdentifier,
+    /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
+    pub repository_name: String,
+    /// `status`, required.
+    pub status: ReplicationBackfillResultStatus,
     /// `subImageFailureCodes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_image_failure_codes: Option<Vec<String>>,
@@ -2726,23 +2726,23 @@ impl ReplicationBackfillStatus {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReplicationBackfillSummary {
-    /// `replicationBackfillId`, required; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
-    pub replication_backfill_id: String,
     /// `destination`, required.
     pub destination: ReplicationDestination,
-    /// `status`, required.
-    pub status: ReplicationBackfillStatus,
+    /// `endedAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
     /// `failureCode`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_code: Option<String>,
     /// `progress`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<ReplicationBackfillProgress>,
+    /// `replicationBackfillId`, required; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
+    pub replication_backfill_id: String,
     /// `startedAt`, required.
     pub started_at: Timestamp,
-    /// `endedAt`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended_at: Option<Timestamp>,
+    /// `status`, required.
+    pub status: ReplicationBackfillStatus,
 }
 
 /// Wire shape `ReplicationConfiguration`.
@@ -2767,14 +2767,14 @@ pub struct ReplicationDestination {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReplicationRule {
+    /// `deleteReplication`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_replication: Option<DeleteReplication>,
     /// `destinations`, required; 0 to 100 entries.
     pub destinations: Vec<ReplicationDestination>,
     /// `repositoryFilters`; 1 to 100 entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_filters: Option<Vec<RepositoryFilter>>,
-    /// `deleteReplication`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delete_replication: Option<DeleteReplication>,
 }
 
 /// Wire enum `ReplicationStatus`, closed.
@@ -2810,72 +2810,72 @@ impl ReplicationStatus {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Repository {
-    /// `repositoryArn`.
+    /// `createdAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository_arn: Option<String>,
+    pub created_at: Option<Timestamp>,
+    /// `encryptionConfiguration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption_configuration: Option<EncryptionConfiguration>,
+    /// `imageScanningConfiguration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_scanning_configuration: Option<ImageScanningConfiguration>,
+    /// `imageTagMutability`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability: Option<ImageTagMutability>,
+    /// `imageTagMutabilityExclusionFilters`; 1 to 5 entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
+    /// `repositoryArn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_arn: Option<String>,
     /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
     /// `repositoryUri`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_uri: Option<String>,
-    /// `createdAt`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<Timestamp>,
-    /// `imageTagMutability`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_tag_mutability: Option<ImageTagMutability>,
-    /// `imageTagMutabilityExclusionFilters`; 1 to 5 entries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
-    /// `imageScanningConfiguration`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_scanning_configuration: Option<ImageScanningConfiguration>,
-    /// `encryptionConfiguration`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encryption_configuration: Option<EncryptionConfiguration>,
 }
 
 /// Wire shape `RepositoryCreationTemplate`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepositoryCreationTemplate {
-    /// `prefix`; 1 to 256 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
+    /// `appliedFor`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prefix: Option<String>,
+    pub applied_for: Option<Vec<RCTAppliedFor>>,
+    /// `createdAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// `customRoleArn`; at most 2048 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom_role_arn: Option<String>,
     /// `description`; at most 256 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// `encryptionConfiguration`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption_configuration: Option<EncryptionConfigurationForRepositoryCreationTemplate>,
-    /// `resourceTags`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resource_tags: Option<Vec<Tag>>,
     /// `imageTagMutability`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_tag_mutability: Option<ImageTagMutability>,
     /// `imageTagMutabilityExclusionFilters`; 1 to 5 entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
-    /// `repositoryPolicy`; 0 to 10240 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository_policy: Option<String>,
     /// `lifecyclePolicy`; 0 to 30720 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle_policy: Option<String>,
-    /// `appliedFor`.
+    /// `prefix`; 1 to 256 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub applied_for: Option<Vec<RCTAppliedFor>>,
-    /// `customRoleArn`; at most 2048 characters.
+    pub prefix: Option<String>,
+    /// `repositoryPolicy`; 0 to 10240 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub custom_role_arn: Option<String>,
-    /// `createdAt`.
+    pub repository_policy: Option<String>,
+    /// `resourceTags`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<Timestamp>,
+    pub resource_tags: Option<Vec<Tag>>,
     /// `updatedAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Timestamp>,
@@ -2916,36 +2916,36 @@ impl RepositoryFilterType {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepositoryScanningConfiguration {
+    /// `appliedScanFilters`; 0 to 100 entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_scan_filters: Option<Vec<ScanningRepositoryFilter>>,
     /// `repositoryArn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_arn: Option<String>,
     /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
-    /// `scanOnPush`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scan_on_push: Option<bool>,
     /// `scanFrequency`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scan_frequency: Option<ScanFrequency>,
-    /// `appliedScanFilters`; 0 to 100 entries.
+    /// `scanOnPush`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub applied_scan_filters: Option<Vec<ScanningRepositoryFilter>>,
+    pub scan_on_push: Option<bool>,
 }
 
 /// Wire shape `RepositoryScanningConfigurationFailure`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepositoryScanningConfigurationFailure {
-    /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository_name: Option<String>,
     /// `failureCode`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_code: Option<ScanningConfigurationFailureCode>,
     /// `failureReason`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
+    /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
 }
 
 /// Wire shape `Resource`.
@@ -3167,31 +3167,31 @@ pub struct ScoreDetails {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SetRepositoryPolicyRequest {
+    /// `force`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub force: Option<bool>,
+    /// `policyText`, required; 0 to 10240 characters.
+    pub policy_text: String,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     pub repository_name: String,
-    /// `policyText`, required; 0 to 10240 characters.
-    pub policy_text: String,
-    /// `force`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub force: Option<bool>,
 }
 
 /// Wire shape `SetRepositoryPolicyResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SetRepositoryPolicyResponse {
+    /// `policyText`; 0 to 10240 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_text: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
-    /// `policyText`; 0 to 10240 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy_text: Option<String>,
 }
 
 /// Wire shape `SigningConfiguration`.
@@ -3237,11 +3237,11 @@ impl SigningRepositoryFilterType {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SigningRule {
-    /// `signingProfileArn`, required; at most 200 characters; pattern `^arn:aws(-[a-z]+)*:signer:[a-z0-9-]+:[0-9]{12}:\/signing-profiles\/[a-zA-Z0-9_]{2,}$`.
-    pub signing_profile_arn: String,
     /// `repositoryFilters`; 1 to 100 entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_filters: Option<Vec<SigningRepositoryFilter>>,
+    /// `signingProfileArn`, required; at most 200 characters; pattern `^arn:aws(-[a-z]+)*:signer:[a-z0-9-]+:[0-9]{12}:\/signing-profiles\/[a-zA-Z0-9_]{2,}$`.
+    pub signing_profile_arn: String,
 }
 
 /// Wire enum `SigningStatus`, closed.
@@ -3277,60 +3277,60 @@ impl SigningStatus {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StartImageScanRequest {
+    /// `imageId`, required.
+    pub image_id: ImageIdentifier,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     pub repository_name: String,
-    /// `imageId`, required.
-    pub image_id: ImageIdentifier,
 }
 
 /// Wire shape `StartImageScanResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StartImageScanResponse {
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
-    /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository_name: Option<String>,
     /// `imageId`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_id: Option<ImageIdentifier>,
     /// `imageScanStatus`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_scan_status: Option<ImageScanStatus>,
-}
-
-/// Wire shape `StartLifecyclePolicyPreviewRequest`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StartLifecyclePolicyPreviewRequest {
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
-    /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
-    pub repository_name: String,
-    /// `lifecyclePolicyText`; 100 to 30720 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lifecycle_policy_text: Option<String>,
-}
-
-/// Wire shape `StartLifecyclePolicyPreviewResponse`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StartLifecyclePolicyPreviewResponse {
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
+}
+
+/// Wire shape `StartLifecyclePolicyPreviewRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StartLifecyclePolicyPreviewRequest {
     /// `lifecyclePolicyText`; 100 to 30720 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle_policy_text: Option<String>,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+    /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
+    pub repository_name: String,
+}
+
+/// Wire shape `StartLifecyclePolicyPreviewResponse`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StartLifecyclePolicyPreviewResponse {
+    /// `lifecyclePolicyText`; 100 to 30720 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_policy_text: Option<String>,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+    /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
     /// `status`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<LifecyclePolicyPreviewStatus>,
@@ -3340,32 +3340,32 @@ pub struct StartLifecyclePolicyPreviewResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StartReplicationBackfillRequest {
+    /// `destination`, required.
+    pub destination: ReplicationDestination,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
-    /// `destination`, required.
-    pub destination: ReplicationDestination,
 }
 
 /// Wire shape `StartReplicationBackfillResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StartReplicationBackfillResponse {
-    /// `replicationBackfillId`; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replication_backfill_id: Option<String>,
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
     /// `destination`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<ReplicationDestination>,
-    /// `status`.
+    /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<ReplicationBackfillStatus>,
+    pub registry_id: Option<String>,
+    /// `replicationBackfillId`; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication_backfill_id: Option<String>,
     /// `startedAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
+    /// `status`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<ReplicationBackfillStatus>,
 }
 
 /// Wire shape `StopReplicationBackfillRequest`.
@@ -3383,21 +3383,21 @@ pub struct StopReplicationBackfillRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StopReplicationBackfillResponse {
+    /// `destination`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<ReplicationDestination>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `replicationBackfillId`; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication_backfill_id: Option<String>,
-    /// `destination`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub destination: Option<ReplicationDestination>,
-    /// `status`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<ReplicationBackfillStatus>,
     /// `startedAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
+    /// `status`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<ReplicationBackfillStatus>,
 }
 
 /// Wire shape `SubjectIdentifier`.
@@ -3491,12 +3491,12 @@ impl TargetStorageClass {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TransitioningImageTotalCount {
-    /// `targetStorageClass`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target_storage_class: Option<LifecyclePolicyTargetStorageClass>,
     /// `imageTotalCount`; at least 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_total_count: Option<i32>,
+    /// `targetStorageClass`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_storage_class: Option<LifecyclePolicyTargetStorageClass>,
 }
 
 /// Wire shape `UntagResourceRequest`.
@@ -3517,13 +3517,13 @@ pub struct UntagResourceResponse {}
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateImageStorageClassRequest {
+    /// `imageId`, required.
+    pub image_id: ImageIdentifier,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
     pub repository_name: String,
-    /// `imageId`, required.
-    pub image_id: ImageIdentifier,
     /// `targetStorageClass`, required.
     pub target_storage_class: TargetStorageClass,
 }
@@ -3532,41 +3532,47 @@ pub struct UpdateImageStorageClassRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateImageStorageClassResponse {
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
-    /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository_name: Option<String>,
     /// `imageId`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_id: Option<ImageIdentifier>,
     /// `imageStatus`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_status: Option<ImageStatus>,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+    /// `repositoryName`; 2 to 256 characters; pattern `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
 }
 
 /// Wire shape `UpdatePullThroughCacheRuleRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdatePullThroughCacheRuleRequest {
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
-    /// `ecrRepositoryPrefix`, required; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
-    pub ecr_repository_prefix: String,
     /// `credentialArn`; 50 to 612 characters; pattern `^arn:aws(-\w+)*:secretsmanager:[a-zA-Z0-9-:]+:secret:ecr\-pullthroughcache\/[a-zA-Z0-9\/_+=.@-]+$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_arn: Option<String>,
     /// `customRoleArn`; at most 2048 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom_role_arn: Option<String>,
+    /// `ecrRepositoryPrefix`, required; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
+    pub ecr_repository_prefix: String,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
 }
 
 /// Wire shape `UpdatePullThroughCacheRuleResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdatePullThroughCacheRuleResponse {
+    /// `credentialArn`; 50 to 612 characters; pattern `^arn:aws(-\w+)*:secretsmanager:[a-zA-Z0-9-:]+:secret:ecr\-pullthroughcache\/[a-zA-Z0-9\/_+=.@-]+$`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential_arn: Option<String>,
+    /// `customRoleArn`; at most 2048 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom_role_arn: Option<String>,
     /// `ecrRepositoryPrefix`; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ecr_repository_prefix: Option<String>,
@@ -3576,12 +3582,6 @@ pub struct UpdatePullThroughCacheRuleResponse {
     /// `updatedAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Timestamp>,
-    /// `credentialArn`; 50 to 612 characters; pattern `^arn:aws(-\w+)*:secretsmanager:[a-zA-Z0-9-:]+:secret:ecr\-pullthroughcache\/[a-zA-Z0-9\/_+=.@-]+$`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credential_arn: Option<String>,
-    /// `customRoleArn`; at most 2048 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub custom_role_arn: Option<String>,
     /// `upstreamRepositoryPrefix`; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_repository_prefix: Option<String>,
@@ -3591,35 +3591,35 @@ pub struct UpdatePullThroughCacheRuleResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateRepositoryCreationTemplateRequest {
-    /// `prefix`, required; 1 to 256 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
-    pub prefix: String,
-    /// `description`; at most 256 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// `encryptionConfiguration`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encryption_configuration: Option<EncryptionConfigurationForRepositoryCreationTemplate>,
-    /// `resourceTags`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resource_tags: Option<Vec<Tag>>,
-    /// `imageTagMutability`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_tag_mutability: Option<ImageTagMutability>,
-    /// `imageTagMutabilityExclusionFilters`; 1 to 5 entries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
-    /// `repositoryPolicy`; 0 to 10240 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository_policy: Option<String>,
-    /// `lifecyclePolicy`; 0 to 30720 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lifecycle_policy: Option<String>,
     /// `appliedFor`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_for: Option<Vec<RCTAppliedFor>>,
     /// `customRoleArn`; at most 2048 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom_role_arn: Option<String>,
+    /// `description`; at most 256 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `encryptionConfiguration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption_configuration: Option<EncryptionConfigurationForRepositoryCreationTemplate>,
+    /// `imageTagMutability`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability: Option<ImageTagMutability>,
+    /// `imageTagMutabilityExclusionFilters`; 1 to 5 entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
+    /// `lifecyclePolicy`; 0 to 30720 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle_policy: Option<String>,
+    /// `prefix`, required; 1 to 256 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
+    pub prefix: String,
+    /// `repositoryPolicy`; 0 to 10240 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_policy: Option<String>,
+    /// `resourceTags`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_tags: Option<Vec<Tag>>,
 }
 
 /// Wire shape `UpdateRepositoryCreationTemplateResponse`.
@@ -3638,6 +3638,12 @@ pub struct UpdateRepositoryCreationTemplateResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadLayerPartRequest {
+    /// `layerPartBlob`, required; 0 to 20971520 bytes.
+    pub layer_part_blob: Blob,
+    /// `partFirstByte`, required; at least 0.
+    pub part_first_byte: i64,
+    /// `partLastByte`, required; at least 0.
+    pub part_last_byte: i64,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
@@ -3645,18 +3651,15 @@ pub struct UploadLayerPartRequest {
     pub repository_name: String,
     /// `uploadId`, required; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
     pub upload_id: String,
-    /// `partFirstByte`, required; at least 0.
-    pub part_first_byte: i64,
-    /// `partLastByte`, required; at least 0.
-    pub part_last_byte: i64,
-    /// `layerPartBlob`, required; 0 to 20971520 bytes.
-    pub layer_part_blob: Blob,
 }
 
 /// Wire shape `UploadLayerPartResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadLayerPartResponse {
+    /// `lastByteReceived`; at least 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_byte_received: Option<i64>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
@@ -3666,9 +3669,6 @@ pub struct UploadLayerPartResponse {
     /// `uploadId`; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload_id: Option<String>,
-    /// `lastByteReceived`; at least 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_byte_received: Option<i64>,
 }
 
 /// Wire enum `UpstreamRegistry`, closed.
@@ -3749,30 +3749,30 @@ pub struct ValidatePullThroughCacheRuleRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ValidatePullThroughCacheRuleResponse {
-    /// `ecrRepositoryPrefix`; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ecr_repository_prefix: Option<String>,
-    /// `registryId`; pattern `[0-9]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
-    /// `upstreamRegistryUrl`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream_registry_url: Option<String>,
     /// `credentialArn`; 50 to 612 characters; pattern `^arn:aws(-\w+)*:secretsmanager:[a-zA-Z0-9-:]+:secret:ecr\-pullthroughcache\/[a-zA-Z0-9\/_+=.@-]+$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_arn: Option<String>,
     /// `customRoleArn`; at most 2048 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom_role_arn: Option<String>,
-    /// `upstreamRepositoryPrefix`; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
+    /// `ecrRepositoryPrefix`; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream_repository_prefix: Option<String>,
-    /// `isValid`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub is_valid: Option<bool>,
+    pub ecr_repository_prefix: Option<String>,
     /// `failure`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// `isValid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_valid: Option<bool>,
+    /// `registryId`; pattern `[0-9]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+    /// `upstreamRegistryUrl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_registry_url: Option<String>,
+    /// `upstreamRepositoryPrefix`; 2 to 30 characters; pattern `^([a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\/?|ROOT)$`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_repository_prefix: Option<String>,
 }
 
 /// Wire shape `VulnerablePackage`.
@@ -3788,6 +3788,9 @@ pub struct VulnerablePackage {
     /// `filePath`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_path: Option<String>,
+    /// `fixedInVersion`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed_in_version: Option<String>,
     /// `name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -3803,7 +3806,4 @@ pub struct VulnerablePackage {
     /// `version`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// `fixedInVersion`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fixed_in_version: Option<String>,
 }

@@ -22,56 +22,58 @@ pub struct AuthorizationData {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchCheckLayerAvailabilityRequest {
+    /// `layerDigests`, required; 1 to 100 entries.
+    pub layer_digests: Vec<String>,
     /// `registryId`; 2 to 50 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
     pub repository_name: String,
-    /// `layerDigests`, required; 1 to 100 entries.
-    pub layer_digests: Vec<String>,
 }
 
 /// Wire shape `BatchCheckLayerAvailabilityResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchCheckLayerAvailabilityResponse {
-    /// `layers`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layers: Option<Vec<Layer>>,
     /// `failures`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<Vec<LayerFailure>>,
+    /// `layers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Vec<Layer>>,
 }
 
 /// Wire shape `BatchDeleteImageRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchDeleteImageRequest {
+    /// `imageIds`, required; 1 to 100 entries.
+    pub image_ids: Vec<ImageIdentifier>,
     /// `registryId`; 2 to 50 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
     pub repository_name: String,
-    /// `imageIds`, required; 1 to 100 entries.
-    pub image_ids: Vec<ImageIdentifier>,
 }
 
 /// Wire shape `BatchDeleteImageResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchDeleteImageResponse {
-    /// `imageIds`; 1 to 100 entries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_ids: Option<Vec<ImageIdentifier>>,
     /// `failures`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<Vec<ImageFailure>>,
+    /// `imageIds`; 1 to 100 entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_ids: Option<Vec<ImageIdentifier>>,
 }
 
 /// Wire shape `CompleteLayerUploadRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CompleteLayerUploadRequest {
+    /// `layerDigests`, required; 1 to 100 entries.
+    pub layer_digests: Vec<String>,
     /// `registryId`; 2 to 50 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
@@ -79,14 +81,15 @@ pub struct CompleteLayerUploadRequest {
     pub repository_name: String,
     /// `uploadId`, required; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
     pub upload_id: String,
-    /// `layerDigests`, required; 1 to 100 entries.
-    pub layer_digests: Vec<String>,
 }
 
 /// Wire shape `CompleteLayerUploadResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CompleteLayerUploadResponse {
+    /// `layerDigest`; pattern `[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer_digest: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
@@ -96,20 +99,17 @@ pub struct CompleteLayerUploadResponse {
     /// `uploadId`; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload_id: Option<String>,
-    /// `layerDigest`; pattern `[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layer_digest: Option<String>,
 }
 
 /// Wire shape `CreateRepositoryRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateRepositoryRequest {
-    /// `repositoryName`, required; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
-    pub repository_name: String,
     /// `catalogData`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catalog_data: Option<RepositoryCatalogDataInput>,
+    /// `repositoryName`, required; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
+    pub repository_name: String,
     /// `tags`; 0 to 200 entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<Tag>>,
@@ -119,12 +119,12 @@ pub struct CreateRepositoryRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateRepositoryResponse {
-    /// `repository`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository: Option<Repository>,
     /// `catalogData`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catalog_data: Option<RepositoryCatalogData>,
+    /// `repository`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<Repository>,
 }
 
 /// Wire shape `DeleteRepositoryPolicyRequest`.
@@ -142,29 +142,29 @@ pub struct DeleteRepositoryPolicyRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteRepositoryPolicyResponse {
+    /// `policyText`; 0 to 10240 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_text: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
-    /// `policyText`; 0 to 10240 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy_text: Option<String>,
 }
 
 /// Wire shape `DeleteRepositoryRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteRepositoryRequest {
+    /// `force`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub force: Option<bool>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
     pub repository_name: String,
-    /// `force`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub force: Option<bool>,
 }
 
 /// Wire shape `DeleteRepositoryResponse`.
@@ -180,17 +180,17 @@ pub struct DeleteRepositoryResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeImageTagsRequest {
+    /// `maxResults`; 1 to 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+    /// `nextToken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
     pub repository_name: String,
-    /// `nextToken`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
-    /// `maxResults`; 1 to 1000.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_results: Option<i32>,
 }
 
 /// Wire shape `DescribeImageTagsResponse`.
@@ -209,20 +209,20 @@ pub struct DescribeImageTagsResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeImagesRequest {
+    /// `imageIds`; 1 to 100 entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_ids: Option<Vec<ImageIdentifier>>,
+    /// `maxResults`; 1 to 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+    /// `nextToken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
     pub repository_name: String,
-    /// `imageIds`; 1 to 100 entries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_ids: Option<Vec<ImageIdentifier>>,
-    /// `nextToken`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
-    /// `maxResults`; 1 to 1000.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_results: Option<i32>,
 }
 
 /// Wire shape `DescribeImagesResponse`.
@@ -241,53 +241,53 @@ pub struct DescribeImagesResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeRegistriesRequest {
-    /// `nextToken`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
     /// `maxResults`; 1 to 1000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_results: Option<i32>,
+    /// `nextToken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
 }
 
 /// Wire shape `DescribeRegistriesResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeRegistriesResponse {
-    /// `registries`, required.
-    pub registries: Vec<Registry>,
     /// `nextToken`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_token: Option<String>,
+    /// `registries`, required.
+    pub registries: Vec<Registry>,
 }
 
 /// Wire shape `DescribeRepositoriesRequest`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeRepositoriesRequest {
+    /// `maxResults`; 1 to 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+    /// `nextToken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryNames`; 1 to 100 entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_names: Option<Vec<String>>,
-    /// `nextToken`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
-    /// `maxResults`; 1 to 1000.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_results: Option<i32>,
 }
 
 /// Wire shape `DescribeRepositoriesResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeRepositoriesResponse {
-    /// `repositories`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repositories: Option<Vec<Repository>>,
     /// `nextToken`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_token: Option<String>,
+    /// `repositories`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repositories: Option<Vec<Repository>>,
 }
 
 /// Wire shape `GetAuthorizationTokenRequest`.
@@ -350,27 +350,21 @@ pub struct GetRepositoryPolicyRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GetRepositoryPolicyResponse {
+    /// `policyText`; 0 to 10240 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_text: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
-    /// `policyText`; 0 to 10240 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy_text: Option<String>,
 }
 
 /// Wire shape `Image`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Image {
-    /// `registryId`; 2 to 50 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
-    /// `repositoryName`; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository_name: Option<String>,
     /// `imageId`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_id: Option<ImageIdentifier>,
@@ -380,51 +374,57 @@ pub struct Image {
     /// `imageManifestMediaType`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_manifest_media_type: Option<String>,
+    /// `registryId`; 2 to 50 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_id: Option<String>,
+    /// `repositoryName`; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_name: Option<String>,
 }
 
 /// Wire shape `ImageDetail`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageDetail {
+    /// `artifactMediaType`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_media_type: Option<String>,
+    /// `imageDigest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_digest: Option<String>,
+    /// `imageManifestMediaType`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_manifest_media_type: Option<String>,
+    /// `imagePushedAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pushed_at: Option<Timestamp>,
+    /// `imageSizeInBytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_size_in_bytes: Option<i64>,
+    /// `imageTags`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tags: Option<Vec<String>>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
-    /// `imageDigest`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_digest: Option<String>,
-    /// `imageTags`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_tags: Option<Vec<String>>,
-    /// `imageSizeInBytes`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_size_in_bytes: Option<i64>,
-    /// `imagePushedAt`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_pushed_at: Option<Timestamp>,
-    /// `imageManifestMediaType`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_manifest_media_type: Option<String>,
-    /// `artifactMediaType`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub artifact_media_type: Option<String>,
 }
 
 /// Wire shape `ImageFailure`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageFailure {
-    /// `imageId`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_id: Option<ImageIdentifier>,
     /// `failureCode`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_code: Option<ImageFailureCode>,
     /// `failureReason`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
+    /// `imageId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<ImageIdentifier>,
 }
 
 /// Wire enum `ImageFailureCode`, closed.
@@ -496,15 +496,15 @@ pub struct ImageIdentifier {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageTagDetail {
-    /// `imageTag`; 1 to 300 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_tag: Option<String>,
     /// `createdAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// `imageDetail`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_detail: Option<ReferencedImageDetail>,
+    /// `imageTag`; 1 to 300 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tag: Option<String>,
 }
 
 /// Wire shape `InitiateLayerUploadRequest`.
@@ -522,18 +522,24 @@ pub struct InitiateLayerUploadRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InitiateLayerUploadResponse {
-    /// `uploadId`; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upload_id: Option<String>,
     /// `partSize`; at least 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_size: Option<i64>,
+    /// `uploadId`; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload_id: Option<String>,
 }
 
 /// Wire shape `InvalidLayerPartException`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InvalidLayerPartException {
+    /// `lastValidByteReceived`; at least 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_valid_byte_received: Option<i64>,
+    /// `message`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
@@ -543,24 +549,18 @@ pub struct InvalidLayerPartException {
     /// `uploadId`; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload_id: Option<String>,
-    /// `lastValidByteReceived`; at least 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_valid_byte_received: Option<i64>,
-    /// `message`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
 }
 
 /// Wire shape `Layer`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Layer {
-    /// `layerDigest`; pattern `[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layer_digest: Option<String>,
     /// `layerAvailability`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer_availability: Option<LayerAvailability>,
+    /// `layerDigest`; pattern `[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer_digest: Option<String>,
     /// `layerSize`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer_size: Option<i64>,
@@ -598,15 +598,15 @@ impl LayerAvailability {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LayerFailure {
-    /// `layerDigest`; 0 to 1000 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layer_digest: Option<String>,
     /// `failureCode`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_code: Option<LayerFailureCode>,
     /// `failureReason`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
+    /// `layerDigest`; 0 to 1000 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer_digest: Option<String>,
 }
 
 /// Wire enum `LayerFailureCode`, closed.
@@ -655,11 +655,9 @@ pub struct ListTagsForResourceResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PutImageRequest {
-    /// `registryId`; 2 to 50 characters.
+    /// `imageDigest`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry_id: Option<String>,
-    /// `repositoryName`, required; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
-    pub repository_name: String,
+    pub image_digest: Option<String>,
     /// `imageManifest`, required; 1 to 4194304 characters.
     pub image_manifest: String,
     /// `imageManifestMediaType`.
@@ -668,9 +666,11 @@ pub struct PutImageRequest {
     /// `imageTag`; 1 to 300 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_tag: Option<String>,
-    /// `imageDigest`.
+    /// `registryId`; 2 to 50 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_digest: Option<String>,
+    pub registry_id: Option<String>,
+    /// `repositoryName`, required; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
+    pub repository_name: String,
 }
 
 /// Wire shape `PutImageResponse`.
@@ -703,13 +703,13 @@ pub struct PutRegistryCatalogDataResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PutRepositoryCatalogDataRequest {
+    /// `catalogData`, required.
+    pub catalog_data: RepositoryCatalogDataInput,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
     pub repository_name: String,
-    /// `catalogData`, required.
-    pub catalog_data: RepositoryCatalogDataInput,
 }
 
 /// Wire shape `PutRepositoryCatalogDataResponse`.
@@ -725,51 +725,51 @@ pub struct PutRepositoryCatalogDataResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReferencedImageDetail {
-    /// `imageDigest`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_digest: Option<String>,
-    /// `imageSizeInBytes`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_size_in_bytes: Option<i64>,
-    /// `imagePushedAt`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_pushed_at: Option<Timestamp>,
-    /// `imageManifestMediaType`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_manifest_media_type: Option<String>,
     /// `artifactMediaType`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_media_type: Option<String>,
+    /// `imageDigest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_digest: Option<String>,
+    /// `imageManifestMediaType`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_manifest_media_type: Option<String>,
+    /// `imagePushedAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pushed_at: Option<Timestamp>,
+    /// `imageSizeInBytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_size_in_bytes: Option<i64>,
 }
 
 /// Wire shape `Registry`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Registry {
-    /// `registryId`, required; pattern `[0-9]{12}`.
-    pub registry_id: String,
+    /// `aliases`, required.
+    pub aliases: Vec<RegistryAlias>,
     /// `registryArn`, required; 1 to 2048 characters.
     pub registry_arn: String,
+    /// `registryId`, required; pattern `[0-9]{12}`.
+    pub registry_id: String,
     /// `registryUri`, required.
     pub registry_uri: String,
     /// `verified`, required.
     pub verified: bool,
-    /// `aliases`, required.
-    pub aliases: Vec<RegistryAlias>,
 }
 
 /// Wire shape `RegistryAlias`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegistryAlias {
-    /// `name`, required; 2 to 50 characters; pattern `[a-z][a-z0-9]+(?:[._-][a-z0-9]+)*`.
-    pub name: String,
-    /// `status`, required.
-    pub status: RegistryAliasStatus,
-    /// `primaryRegistryAlias`, required.
-    pub primary_registry_alias: bool,
     /// `defaultRegistryAlias`, required.
     pub default_registry_alias: bool,
+    /// `name`, required; 2 to 50 characters; pattern `[a-z][a-z0-9]+(?:[._-][a-z0-9]+)*`.
+    pub name: String,
+    /// `primaryRegistryAlias`, required.
+    pub primary_registry_alias: bool,
+    /// `status`, required.
+    pub status: RegistryAliasStatus,
 }
 
 /// Wire enum `RegistryAliasStatus`, closed.
@@ -814,69 +814,69 @@ pub struct RegistryCatalogData {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Repository {
-    /// `repositoryArn`; 1 to 2048 characters.
+    /// `createdAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository_arn: Option<String>,
+    pub created_at: Option<Timestamp>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
+    /// `repositoryArn`; 1 to 2048 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_arn: Option<String>,
     /// `repositoryName`; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
     /// `repositoryUri`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_uri: Option<String>,
-    /// `createdAt`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<Timestamp>,
 }
 
 /// Wire shape `RepositoryCatalogData`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepositoryCatalogData {
-    /// `description`; at most 1024 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// `architectures`; at most 50 entries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub architectures: Option<Vec<String>>,
-    /// `operatingSystems`; at most 50 entries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operating_systems: Option<Vec<String>>,
-    /// `logoUrl`; at most 2048 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub logo_url: Option<String>,
     /// `aboutText`; at most 25600 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about_text: Option<String>,
-    /// `usageText`; at most 25600 characters.
+    /// `architectures`; at most 50 entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usage_text: Option<String>,
+    pub architectures: Option<Vec<String>>,
+    /// `description`; at most 1024 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `logoUrl`; at most 2048 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logo_url: Option<String>,
     /// `marketplaceCertified`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marketplace_certified: Option<bool>,
+    /// `operatingSystems`; at most 50 entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operating_systems: Option<Vec<String>>,
+    /// `usageText`; at most 25600 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage_text: Option<String>,
 }
 
 /// Wire shape `RepositoryCatalogDataInput`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepositoryCatalogDataInput {
-    /// `description`; at most 1024 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// `architectures`; at most 50 entries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub architectures: Option<Vec<String>>,
-    /// `operatingSystems`; at most 50 entries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operating_systems: Option<Vec<String>>,
-    /// `logoImageBlob`; 0 to 512000 bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub logo_image_blob: Option<Blob>,
     /// `aboutText`; at most 25600 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about_text: Option<String>,
+    /// `architectures`; at most 50 entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architectures: Option<Vec<String>>,
+    /// `description`; at most 1024 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `logoImageBlob`; 0 to 512000 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logo_image_blob: Option<Blob>,
+    /// `operatingSystems`; at most 50 entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operating_systems: Option<Vec<String>>,
     /// `usageText`; at most 25600 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage_text: Option<String>,
@@ -886,31 +886,31 @@ pub struct RepositoryCatalogDataInput {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SetRepositoryPolicyRequest {
+    /// `force`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub force: Option<bool>,
+    /// `policyText`, required; 0 to 10240 characters.
+    pub policy_text: String,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`, required; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
     pub repository_name: String,
-    /// `policyText`, required; 0 to 10240 characters.
-    pub policy_text: String,
-    /// `force`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub force: Option<bool>,
 }
 
 /// Wire shape `SetRepositoryPolicyResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SetRepositoryPolicyResponse {
+    /// `policyText`; 0 to 10240 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_text: Option<String>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
     /// `repositoryName`; 2 to 205 characters; pattern `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_name: Option<String>,
-    /// `policyText`; 0 to 10240 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy_text: Option<String>,
 }
 
 /// Wire shape `Tag`.
@@ -958,6 +958,12 @@ pub struct UntagResourceResponse {}
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadLayerPartRequest {
+    /// `layerPartBlob`, required; 0 to 20971520 bytes.
+    pub layer_part_blob: Blob,
+    /// `partFirstByte`, required; at least 0.
+    pub part_first_byte: i64,
+    /// `partLastByte`, required; at least 0.
+    pub part_last_byte: i64,
     /// `registryId`; 2 to 50 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
@@ -965,18 +971,15 @@ pub struct UploadLayerPartRequest {
     pub repository_name: String,
     /// `uploadId`, required; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
     pub upload_id: String,
-    /// `partFirstByte`, required; at least 0.
-    pub part_first_byte: i64,
-    /// `partLastByte`, required; at least 0.
-    pub part_last_byte: i64,
-    /// `layerPartBlob`, required; 0 to 20971520 bytes.
-    pub layer_part_blob: Blob,
 }
 
 /// Wire shape `UploadLayerPartResponse`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadLayerPartResponse {
+    /// `lastByteReceived`; at least 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_byte_received: Option<i64>,
     /// `registryId`; pattern `[0-9]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_id: Option<String>,
@@ -986,7 +989,4 @@ pub struct UploadLayerPartResponse {
     /// `uploadId`; pattern `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload_id: Option<String>,
-    /// `lastByteReceived`; at least 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_byte_received: Option<i64>,
 }

@@ -30,15 +30,15 @@ pub struct AccessDeniedException {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Container {
-    /// `image`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<String>,
     /// `command`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
     /// `environment`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<BTreeMap<String, String>>,
+    /// `image`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// `ports`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ports: Option<BTreeMap<String, ContainerServiceProtocol>>,
@@ -48,99 +48,99 @@ pub struct Container {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerImage {
-    /// `image`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<String>,
-    /// `digest`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
     /// `createdAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
+    /// `digest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// `image`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// Wire shape `ContainerService`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerService {
-    /// `containerServiceName`; 1 to 63 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub container_service_name: Option<String>,
     /// `arn`; pattern `.*\S.*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
+    /// `containerServiceName`; 1 to 63 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_service_name: Option<String>,
     /// `createdAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
+    /// `currentDeployment`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_deployment: Option<ContainerServiceDeployment>,
+    /// `isDisabled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_disabled: Option<bool>,
     /// `location`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<ResourceLocation>,
-    /// `resourceType`.
+    /// `nextDeployment`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resource_type: Option<ResourceType>,
-    /// `tags`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<Vec<Tag>>,
+    pub next_deployment: Option<ContainerServiceDeployment>,
     /// `power`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power: Option<ContainerServicePowerName>,
     /// `powerId`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power_id: Option<String>,
-    /// `state`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<ContainerServiceState>,
-    /// `stateDetail`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state_detail: Option<ContainerServiceStateDetail>,
-    /// `scale`; 1 to 20.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scale: Option<i32>,
-    /// `currentDeployment`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub current_deployment: Option<ContainerServiceDeployment>,
-    /// `nextDeployment`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_deployment: Option<ContainerServiceDeployment>,
-    /// `isDisabled`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub is_disabled: Option<bool>,
     /// `principalArn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal_arn: Option<String>,
     /// `privateDomainName`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private_domain_name: Option<String>,
-    /// `publicDomainNames`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub public_domain_names: Option<BTreeMap<String, Vec<String>>>,
-    /// `url`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
     /// `privateRegistryAccess`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private_registry_access: Option<PrivateRegistryAccess>,
+    /// `publicDomainNames`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_domain_names: Option<BTreeMap<String, Vec<String>>>,
+    /// `resourceType`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_type: Option<ResourceType>,
+    /// `scale`; 1 to 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<i32>,
+    /// `state`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<ContainerServiceState>,
+    /// `stateDetail`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_detail: Option<ContainerServiceStateDetail>,
+    /// `tags`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+    /// `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// Wire shape `ContainerServiceDeployment`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerServiceDeployment {
-    /// `version`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<i32>,
-    /// `state`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<ContainerServiceDeploymentState>,
     /// `containers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containers: Option<BTreeMap<String, Container>>,
-    /// `publicEndpoint`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub public_endpoint: Option<ContainerServiceEndpoint>,
     /// `createdAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
+    /// `publicEndpoint`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_endpoint: Option<ContainerServiceEndpoint>,
+    /// `state`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<ContainerServiceDeploymentState>,
+    /// `version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i32>,
 }
 
 /// Wire shape `ContainerServiceDeploymentRequest`.
@@ -231,12 +231,6 @@ pub struct ContainerServiceHealthCheckConfig {
     /// `healthyThreshold`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthy_threshold: Option<i32>,
-    /// `unhealthyThreshold`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unhealthy_threshold: Option<i32>,
-    /// `timeoutSeconds`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout_seconds: Option<i32>,
     /// `intervalSeconds`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval_seconds: Option<i32>,
@@ -246,6 +240,12 @@ pub struct ContainerServiceHealthCheckConfig {
     /// `successCodes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success_codes: Option<String>,
+    /// `timeoutSeconds`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<i32>,
+    /// `unhealthyThreshold`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unhealthy_threshold: Option<i32>,
 }
 
 /// Wire shape `ContainerServiceLogEvent`.
@@ -289,24 +289,24 @@ impl ContainerServiceMetricName {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerServicePower {
+    /// `cpuCount`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_count: Option<f64>,
+    /// `isActive`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_active: Option<bool>,
+    /// `name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// `powerId`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power_id: Option<String>,
     /// `price`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<f64>,
-    /// `cpuCount`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cpu_count: Option<f64>,
     /// `ramSizeInGb`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ram_size_in_gb: Option<f64>,
-    /// `name`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// `isActive`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub is_active: Option<bool>,
 }
 
 /// Wire enum `ContainerServicePowerName`, closed.
@@ -394,18 +394,18 @@ impl ContainerServiceProtocol {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerServiceRegistryLogin {
-    /// `username`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
-    /// `password`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<Sensitive>,
     /// `expiresAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// `password`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Sensitive>,
     /// `registry`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<String>,
+    /// `username`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
 }
 
 /// Wire enum `ContainerServiceState`, closed.
@@ -549,14 +549,14 @@ pub struct ContainerServicesListResult {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateContainerServiceDeploymentRequest {
-    /// `serviceName`, required; 1 to 63 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
-    pub service_name: String,
     /// `containers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containers: Option<BTreeMap<String, Container>>,
     /// `publicEndpoint`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_endpoint: Option<EndpointRequest>,
+    /// `serviceName`, required; 1 to 63 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
+    pub service_name: String,
 }
 
 /// Wire shape `CreateContainerServiceDeploymentResult`.
@@ -585,24 +585,24 @@ pub struct CreateContainerServiceRegistryLoginResult {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateContainerServiceRequest {
-    /// `serviceName`, required; 1 to 63 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
-    pub service_name: String,
-    /// `power`, required.
-    pub power: ContainerServicePowerName,
-    /// `scale`, required; 1 to 20.
-    pub scale: i32,
-    /// `tags`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<Vec<Tag>>,
-    /// `publicDomainNames`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub public_domain_names: Option<BTreeMap<String, Vec<String>>>,
     /// `deployment`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<ContainerServiceDeploymentRequest>,
+    /// `power`, required.
+    pub power: ContainerServicePowerName,
     /// `privateRegistryAccess`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private_registry_access: Option<PrivateRegistryAccessRequest>,
+    /// `publicDomainNames`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_domain_names: Option<BTreeMap<String, Vec<String>>>,
+    /// `scale`, required; 1 to 20.
+    pub scale: i32,
+    /// `serviceName`, required; 1 to 63 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
+    pub service_name: String,
+    /// `tags`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
 }
 
 /// Wire shape `CreateContainerServiceResult`.
@@ -618,10 +618,10 @@ pub struct CreateContainerServiceResult {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteContainerImageRequest {
-    /// `serviceName`, required; 1 to 63 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
-    pub service_name: String,
     /// `image`, required.
     pub image: String,
+    /// `serviceName`, required; 1 to 63 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
+    pub service_name: String,
 }
 
 /// Wire shape `DeleteContainerImageResult`.
@@ -687,13 +687,8 @@ pub struct GetContainerImagesResult {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GetContainerLogRequest {
-    /// `serviceName`, required; 1 to 63 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
-    pub service_name: String,
     /// `containerName`, required.
     pub container_name: String,
-    /// `startTime`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start_time: Option<Timestamp>,
     /// `endTime`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<Timestamp>,
@@ -703,6 +698,11 @@ pub struct GetContainerLogRequest {
     /// `pageToken`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page_token: Option<String>,
+    /// `serviceName`, required; 1 to 63 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
+    pub service_name: String,
+    /// `startTime`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<Timestamp>,
 }
 
 /// Wire shape `GetContainerLogResult`.
@@ -738,16 +738,16 @@ pub struct GetContainerServiceDeploymentsResult {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GetContainerServiceMetricDataRequest {
-    /// `serviceName`, required; 1 to 63 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
-    pub service_name: String,
-    /// `metricName`, required.
-    pub metric_name: ContainerServiceMetricName,
-    /// `startTime`, required.
-    pub start_time: Timestamp,
     /// `endTime`, required.
     pub end_time: Timestamp,
+    /// `metricName`, required.
+    pub metric_name: ContainerServiceMetricName,
     /// `period`, required; 60 to 86400.
     pub period: i32,
+    /// `serviceName`, required; 1 to 63 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
+    pub service_name: String,
+    /// `startTime`, required.
+    pub start_time: Timestamp,
     /// `statistics`, required.
     pub statistics: Vec<MetricStatistic>,
 }
@@ -756,12 +756,12 @@ pub struct GetContainerServiceMetricDataRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GetContainerServiceMetricDataResult {
-    /// `metricName`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metric_name: Option<ContainerServiceMetricName>,
     /// `metricData`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric_data: Option<Vec<MetricDatapoint>>,
+    /// `metricName`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric_name: Option<ContainerServiceMetricName>,
 }
 
 /// Wire shape `GetContainerServicePowersRequest`.
@@ -1203,12 +1203,12 @@ pub struct RegionSetupInProgressException {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegisterContainerImageRequest {
-    /// `serviceName`, required; 1 to 63 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
-    pub service_name: String,
-    /// `label`, required; 1 to 53 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
-    pub label: String,
     /// `digest`, required.
     pub digest: String,
+    /// `label`, required; 1 to 53 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
+    pub label: String,
+    /// `serviceName`, required; 1 to 63 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
+    pub service_name: String,
 }
 
 /// Wire shape `RegisterContainerImageResult`.
@@ -1407,23 +1407,23 @@ pub struct UnauthenticatedException {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateContainerServiceRequest {
-    /// `serviceName`, required; 1 to 63 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
-    pub service_name: String,
-    /// `power`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub power: Option<ContainerServicePowerName>,
-    /// `scale`; 1 to 20.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scale: Option<i32>,
     /// `isDisabled`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_disabled: Option<bool>,
-    /// `publicDomainNames`.
+    /// `power`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub public_domain_names: Option<BTreeMap<String, Vec<String>>>,
+    pub power: Option<ContainerServicePowerName>,
     /// `privateRegistryAccess`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private_registry_access: Option<PrivateRegistryAccessRequest>,
+    /// `publicDomainNames`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_domain_names: Option<BTreeMap<String, Vec<String>>>,
+    /// `scale`; 1 to 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<i32>,
+    /// `serviceName`, required; 1 to 63 characters; pattern `^[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]$`.
+    pub service_name: String,
 }
 
 /// Wire shape `UpdateContainerServiceResult`.
