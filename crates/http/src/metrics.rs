@@ -3,10 +3,11 @@
 use std::sync::atomic::AtomicI64;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry as Names;
+use roadstead_registry::work::SweepReport;
 
 /// What a counted request was.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -22,8 +23,6 @@ pub struct RequestLabels {
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     connections: Gauge<i64, AtomicI64>,
-    swept_bytes: Counter,
-    swept_blobs: Counter,
 }
 
 impl Metrics {
@@ -44,14 +43,8 @@ impl Metrics {
         self.connections.dec();
     }
 
-    /// Counts what a sweep freed.
-    pub fn count_sweep(&self, blobs: u64, bytes: u64) {
-        self.swept_blobs.inc_by(blobs);
-        self.swept_bytes.inc_by(bytes);
-    }
-
-    /// The page of `/metrics`.
-    pub fn page(&self) -> String {
+    /// The page of `/metrics`, with what the sweep of this process did so far.
+    pub fn page(&self, swept: SweepReport) -> String {
         let mut names = Names::default();
         names.register(
             "roadstead_requests",
@@ -66,12 +59,12 @@ impl Metrics {
         names.register(
             "roadstead_swept_blobs",
             "Blobs deleted by the sweep",
-            self.swept_blobs.clone(),
+            ConstCounter::new(swept.blobs_deleted),
         );
         names.register(
             "roadstead_swept_bytes",
             "Bytes freed by the sweep",
-            self.swept_bytes.clone(),
+            ConstCounter::new(swept.bytes_freed),
         );
         let mut page = String::new();
         // Writing to a String cannot fail.

@@ -22,7 +22,7 @@ pub mod work;
 
 mod loading;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use roadstead_domain::time::Span;
 use roadstead_store::blobs::BlobStore;
@@ -33,6 +33,7 @@ use crate::credentials::KeyCache;
 use crate::keyring::KeyRing;
 use crate::pull_times::PullTimes;
 use crate::uploads::Sessions;
+use crate::work::SweepReport;
 
 /// What an operator can set about the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +76,9 @@ pub struct Registry {
     rules: Rules,
     sessions: Sessions,
     pull_times: PullTimes,
+    /// Held during a step of the sweep; what all steps of this process did together.
     sweeping: tokio::sync::Mutex<()>,
+    swept: Mutex<SweepReport>,
     key_cache: KeyCache,
 }
 
@@ -102,6 +105,7 @@ impl Registry {
             sessions,
             pull_times: PullTimes::default(),
             sweeping,
+            swept: Mutex::default(),
             key_cache,
         }
     }

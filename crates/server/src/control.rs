@@ -173,7 +173,10 @@ async fn converse(
             loop {
                 tokio::select! {
                     outcome = &mut executed => break outcome,
-                    Some(line) = lines.recv() => writing.write_all(format!("{line}\n").as_bytes()).await?,
+                    Some(line) = lines.recv() => {
+                        // A command goes on though nobody listens any more.
+                        let _ = writing.write_all(format!("{line}\n").as_bytes()).await;
+                    }
                 }
             }
         }

@@ -30,7 +30,7 @@ pub async fn handle(faces: &Faces, _arrived: &Arrived, request: Request<Body>) -
                 header::CONTENT_TYPE,
                 header::HeaderValue::from_static(content_type),
             );
-            *response.body_mut() = full(faces.metrics.page());
+            *response.body_mut() = full(faces.metrics.page(faces.registry.swept()));
             response
         }
         _ => text(StatusCode::NOT_FOUND, "not found\n"),

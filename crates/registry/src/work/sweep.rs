@@ -6,6 +6,7 @@
 //! no decision about old bytes can reach new ones (F03).
 
 use std::ops::AddAssign;
+use std::sync::PoisonError;
 
 use roadstead_domain::ids::{BlobKey, RepositoryId};
 use roadstead_domain::time::{Span, Timestamp};
@@ -97,6 +98,11 @@ impl Registry {
         Ok::<_, Error>(status)
     }
 
+    /// What every step since the start of this process did together.
+    pub fn swept(&self) -> SweepReport {
+        *self.swept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// One bounded step of the sweep, under its lease. None if another node is sweeping.
     pub async fn sweep_step(&self, now: Timestamp) -> Result<Option<SweepReport>, Error> {
         let _one_at_a_time = self.sweeping.lock().await;
@@ -123,6 +129,7 @@ impl Registry {
         self.expire_uploads(now, &mut report).await?;
         self.remove_links(now, &mut report).await?;
         self.delete_garbage(&mut report).await?;
+        *self.swept.lock().unwrap_or_else(PoisonError::into_inner) += report;
         Ok(Some(report))
     }
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rustix::fs::Mode;
 
 use crate::config::Config;
 
@@ -77,6 +78,8 @@ pub fn bytes_text(bytes: u64) -> String {
 
 /// Runs a parsed command line.
 pub fn run(cli: Cli) -> Result<()> {
+    // Whatever is made from here on is its owner's alone, even in a folder that others can enter.
+    rustix::process::umask(Mode::from_raw_mode(0o077));
     match cli.command {
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use roadstead_http::Faces;
 use roadstead_registry::Registry;
 use roadstead_registry::context::Clock;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -75,7 +74,10 @@ async fn serve(config: Config, is_dev: bool) -> Result<()> {
     greet(&config, is_dev, address, &registry, &*clock).await?;
     let faces = compose::faces(registry.clone(), clock, config.faces(is_dev)?);
     let noting = tokio::spawn(write_pull_times_forever(registry.clone()));
-    let sweeper = tokio::spawn(sweep_forever(faces.clone(), config.sweep.interval_seconds));
+    let sweeper = tokio::spawn(sweep_forever(
+        registry.clone(),
+        config.sweep.interval_seconds,
+    ));
     let (mut terminated, mut interrupted) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
@@ -105,13 +107,10 @@ fn raise_open_files() {
 }
 
 /// Sweeps at every interval, and at once while there is more to do.
-async fn sweep_forever(faces: Arc<Faces>, interval_seconds: u32) {
+async fn sweep_forever(registry: Arc<Registry>, interval_seconds: u32) {
     loop {
-        match faces.registry.sweep_step(faces.clock.now()).await {
+        match registry.sweep_step(SystemClock.now()).await {
             Ok(Some(step)) => {
-                faces
-                    .metrics
-                    .count_sweep(step.blobs_deleted, step.bytes_freed);
                 if step.bytes_freed > 0 {
                     tracing::info!(
                         blobs = step.blobs_deleted,
