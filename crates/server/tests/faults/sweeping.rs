@@ -2,6 +2,7 @@
 //! refers to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
 use roadstead_domain::time::Span;
@@ -273,9 +274,11 @@ async fn f01_whatever_a_racing_sweep_does_a_stored_image_is_whole() {
     let sweeper = tokio::spawn({
         let world = world.clone();
         async move {
-            loop {
+            // Pauses from shorter than a push to much longer, so that both sides win now and then.
+            for pause_ms in [2, 8, 32, 128].into_iter().cycle() {
                 world.clock.advance(INSTANT);
                 world.sweep().await;
+                tokio::time::sleep(Duration::from_millis(pause_ms)).await;
             }
         }
     });
