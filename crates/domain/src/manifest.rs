@@ -96,6 +96,9 @@ impl Manifest {
     /// Parses `bytes`, which were sent as media type `sent`, if any was named.
     pub fn parse(bytes: &[u8], sent: Option<&MediaType>) -> Result<Self, ManifestRefusal> {
         let object = strict_json::object(bytes).map_err(ManifestRefusal::NotJson)?;
+        if has_lookalike(&object, MEMBERS) {
+            return Err(ManifestRefusal::Ambiguous);
+        }
         if object.get("schemaVersion").and_then(Value::as_u64) != Some(2) {
             return Err(ManifestRefusal::NoSchemaVersion);
         }
@@ -167,6 +170,29 @@ impl Manifest {
             Contents::Index { .. } => 0,
         }
     }
+}
+
+/// The members of a manifest that readers act on.
+const MEMBERS: &[&str] = &[
+    "schemaVersion",
+    "mediaType",
+    "artifactType",
+    "config",
+    "layers",
+    "manifests",
+    "fsLayers",
+    "subject",
+    "annotations",
+];
+/// The members of a descriptor that readers act on.
+const DESCRIPTOR_MEMBERS: &[&str] = &["mediaType", "digest", "size", "urls", "artifactType"];
+
+/// Whether a key differs from a member in case only: readers that ignore case would take it.
+fn has_lookalike(object: &Map<String, Value>, members: &[&str]) -> bool {
+    object.keys().any(|key| {
+        let is_like = |member: &&&str| member.eq_ignore_ascii_case(key) && **member != key;
+        members.iter().any(|member| is_like(&member))
+    })
 }
 
 fn each_once<'a>(all: impl Iterator<Item = &'a Descriptor>) -> Vec<&'a Descriptor> {
@@ -241,6 +267,9 @@ fn descriptors(
 fn descriptor(value: &Value, at: &str) -> Result<Descriptor, ManifestRefusal> {
     let bad = || ManifestRefusal::BadDescriptor(at.into());
     let object = value.as_object().ok_or_else(bad)?;
+    if has_lookalike(object, DESCRIPTOR_MEMBERS) {
+        return Err(bad());
+    }
     let media_type = MediaType::new(text(object, "mediaType").ok_or_else(bad)?);
     let digest = Digest::parse(text(object, "digest").ok_or_else(bad)?).map_err(|_| bad())?;
     let size_bytes = object.get("size").and_then(Value::as_u64).ok_or_else(bad)?;

@@ -59,6 +59,10 @@ pub fn run(config: &Config, command: &Command, mut progress: impl FnMut(&Value))
     if let Some(stream) = connect(&config.data)? {
         return ask(stream, command, progress);
     }
+    let makes_data = matches!(command, Command::KeyCreate { .. });
+    if !makes_data && !config.data.join("metadata.sqlite").exists() {
+        bail!("there is no registry in {}", config.data.display());
+    }
     let data = DataDir::take(&config.data)?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {

@@ -12,6 +12,7 @@ use http::{HeaderValue, Method};
 use roadstead_sigv4::sign_header;
 use roadstead_store::fault::When;
 use roadstead_testkit::World;
+use roadstead_testkit::aws::ECR;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -209,4 +210,37 @@ async fn a_failing_store_is_our_fault_and_tells_nothing() {
     world.faults.clear();
     let body: Value = ok(&world, "DescribeRepositories", json!({})).await;
     assert_eq!(body, json!({ "repositories": [] }));
+}
+
+/// C6: a stranger is told so before a long body is read, let alone held.
+#[tokio::test]
+async fn a_long_body_of_a_stranger_is_not_read() {
+    let world = World::start().await;
+    let answer = tokio::task::spawn_blocking(move || {
+        use std::io::{Read as _, Write as _};
+        let mut stream = std::net::TcpStream::connect(world.address).unwrap();
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-amz-json-1.1\r\n\
+             X-Amz-Target: {ECR}.UploadLayerPart\r\nContent-Length: 31000000\r\n\r\n{{",
+            world.address
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        // Not one byte more is sent: an answer can only come from the head.
+        let mut answer = Vec::new();
+        let mut piece = [0; 4096];
+        while !String::from_utf8_lossy(&answer).contains("Missing Authentication Token") {
+            match stream.read(&mut piece).unwrap() {
+                0 => break,
+                read => answer.extend_from_slice(&piece[..read]),
+            }
+        }
+        String::from_utf8_lossy(&answer).into_owned()
+    })
+    .await
+    .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(
+        answer.contains("MissingAuthenticationTokenException"),
+        "{answer}"
+    );
 }

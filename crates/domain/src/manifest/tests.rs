@@ -153,6 +153,8 @@ fn every_other_refusal() {
         (with(image_json(), "manifests", json!([])), Ambiguous),
         (with(index_json(), "layers", json!([])), Ambiguous),
         (with(index_json(), "config", json!({})), Ambiguous),
+        (with(image_json(), "Layers", json!([])), Ambiguous),
+        (with(image_json(), "MEDIATYPE", json!("x")), Ambiguous),
         (
             with(image_json(), "config", json!(null)),
             BadDescriptor("config".into()),

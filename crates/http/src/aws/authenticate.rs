@@ -67,6 +67,60 @@ pub(super) async fn context(
     })
 }
 
+/// Whether the head of a request names a key of ours in good form: asked before a long body is
+/// read, so that strangers cannot make us hold one.
+pub(super) async fn is_worth_reading(
+    faces: &Faces,
+    arrived: &Arrived,
+    head: &Parts,
+    service: &str,
+) -> Result<(), Failure> {
+    if faces.settings.is_dev {
+        return Ok(());
+    }
+    let received = Received::of(faces, arrived, head);
+    let presented = parse(
+        &received.request(head, [0; 32]),
+        &Policy::new(service),
+        arrived.now.seconds(),
+    )?;
+    let id = presented.access_key_id();
+    let known = faces.registry.known_key(id, arrived.now).await?;
+    known.map(drop).ok_or(Failure::Signature(Error::UnknownKey))
+}
+
+/// The parts of a request that its signature is over.
+struct Received<'a> {
+    headers: Vec<(&'a str, &'a [u8])>,
+    hosts: Vec<&'a str>,
+}
+
+impl<'a> Received<'a> {
+    fn of(faces: &'a Faces, arrived: &'a Arrived, head: &'a Parts) -> Self {
+        let headers = head.headers.iter();
+        let public = faces.settings.public_endpoints.iter().map(String::as_str);
+        Self {
+            headers: headers
+                .map(|(name, value)| (name.as_str(), value.as_bytes()))
+                .collect(),
+            hosts: std::iter::once(arrived.arrival.authority())
+                .chain(public)
+                .collect(),
+        }
+    }
+
+    fn request(&'a self, head: &'a Parts, body_sha256: [u8; 32]) -> Request<'a> {
+        Request {
+            method: head.method.as_str(),
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+            headers: &self.headers,
+            hosts: &self.hosts,
+            body_sha256,
+        }
+    }
+}
+
 async fn verified(
     faces: &Faces,
     arrived: &Arrived,
@@ -74,23 +128,8 @@ async fn verified(
     body_sha256: [u8; 32],
     service: &str,
 ) -> Result<(Principal, Region), Failure> {
-    let headers: Vec<(&str, &[u8])> = head
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_bytes()))
-        .collect();
-    let public = faces.settings.public_endpoints.iter().map(String::as_str);
-    let hosts: Vec<&str> = std::iter::once(arrived.arrival.authority())
-        .chain(public)
-        .collect();
-    let request = Request {
-        method: head.method.as_str(),
-        path: head.uri.path(),
-        query: head.uri.query().unwrap_or_default(),
-        headers: &headers,
-        hosts: &hosts,
-        body_sha256,
-    };
+    let received = Received::of(faces, arrived, head);
+    let request = received.request(head, body_sha256);
     let presented = parse(&request, &Policy::new(service), arrived.now.seconds())?;
     let region = &presented.scope().region;
     let region = Region::parse(region).map_err(|_| {

@@ -15,6 +15,7 @@ mod query;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body as _;
 use roadstead_api_model::Operation;
 use roadstead_registry::context::RequestContext;
 use serde::de::IgnoredAny;
@@ -34,6 +35,8 @@ const PART_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 const IMAGE_BODY_BYTES_MAX: usize = 9 * 1024 * 1024;
 /// Longest request of any other kind.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Longest body that is read before anything is known of its sender.
+const STRANGER_BYTES_MAX: u64 = 64 * 1024;
 /// A body longer than this is hashed and parsed off the async threads.
 const BODY_BYTES_INLINE: usize = 256 * 1024;
 
@@ -57,6 +60,18 @@ pub async fn handle(faces: &Faces, arrived: &Arrived, request: Request<Body>) ->
     };
     let target = target(&head.headers);
     let bytes_max = body_bytes_max(protocol, target);
+    let is_long = sent
+        .size_hint()
+        .upper()
+        .is_none_or(|bytes| bytes > STRANGER_BYTES_MAX);
+    if protocol == Protocol::Json && is_long {
+        let operation = Operation::from_target(target);
+        let service = operation.map_or("ecr", |operation| operation.service().signing_name());
+        let worth = authenticate::is_worth_reading(faces, arrived, &head, service).await;
+        if let Err(failure) = worth {
+            return envelope::refusal(operation, &arrived.request_id, failure);
+        }
+    }
     let held = match faces.unread_bodies.read_all(sent, bytes_max).await {
         Ok(held) => held,
         Err(unheld) => return not_held(unheld),

@@ -25,6 +25,14 @@ impl Query {
         named.map(|(_, value)| value.as_str())
     }
 
+    /// The value of `name` where no second one may be.
+    pub fn only(&self, name: &str) -> Option<&str> {
+        match self.all(name).as_slice() {
+            [value] => Some(value),
+            _ => None,
+        }
+    }
+
     /// Every value of `name`.
     pub fn all(&self, name: &str) -> Vec<&str> {
         let named = self.0.iter().filter(|(other, _)| other == name);
@@ -42,6 +50,8 @@ mod tests {
         assert_eq!(query.get("n"), Some("5"));
         assert_eq!(query.get("last"), Some("a/b"));
         assert_eq!(query.all("t"), ["a+b", "c+d"]);
+        assert_eq!(query.only("t"), None);
+        assert_eq!(query.only("n"), Some("5"));
         assert_eq!(query.get("flag"), Some(""));
         assert_eq!(query.get("bad"), None);
         assert_eq!(Query::parse(None).get("n"), None);

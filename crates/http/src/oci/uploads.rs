@@ -93,7 +93,7 @@ pub(super) async fn finish(call: &Call<'_>, name: RepositoryName, id: &str, body
     if !body.is_end_stream() {
         call.authorize("UploadLayerPart", &name)?;
     }
-    let whole = digest(call.query.get("digest").unwrap_or_default())?;
+    let whole = digest(call.query.only("digest").unwrap_or_default())?;
     let chunk = chunk(call, &body)?;
     complete(call, &name, id, part(chunk, body), whole).await
 }

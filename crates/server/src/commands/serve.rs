@@ -1,6 +1,6 @@
 //! `roadstead serve`: the registry, until SIGTERM.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,12 @@ use crate::ambient::{SystemClock, SystemIds};
 use crate::config::{Config, Log};
 use crate::data_dir::DataDir;
 use crate::{compose, control};
+
+const DEV_WARNING: &str = "\
+*** --dev: ANY access key is accepted, login is optional, and repositories are made on first push.
+*** Never use it for data that matters.
+
+";
 
 /// How long a pull waits for its time to be written.
 const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
@@ -54,6 +60,10 @@ pub fn run(args: &ServeArgs) -> Result<()> {
 }
 
 async fn serve(config: Config, is_dev: bool) -> Result<()> {
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("listening on {}", config.listen))?;
+    let address = listener.local_addr()?;
     let data = DataDir::take(&config.data)?;
     let registry = compose::embedded(
         &data,
@@ -62,16 +72,16 @@ async fn serve(config: Config, is_dev: bool) -> Result<()> {
         config.rules(),
     )?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("listening on {}", config.listen))?;
-    let address = listener.local_addr()?;
     tokio::spawn(control::serve(
         control::listen(&data)?,
         registry.clone(),
         clock.clone(),
     ));
-    greet(&config, is_dev, address, &registry, &*clock).await?;
+    let greeting = greeting(&config, is_dev, address, &registry, &*clock).await?;
+    // A reader that has gone is no reason not to serve.
+    if let Err(error) = std::io::stdout().write_all(greeting.as_bytes()) {
+        tracing::warn!(%error, "could not print the greeting");
+    }
     let faces = compose::faces(registry.clone(), clock, config.faces(is_dev)?);
     let noting = tokio::spawn(write_pull_times_forever(registry.clone()));
     let sweeper = tokio::spawn(sweep_forever(
@@ -150,65 +160,52 @@ fn error_chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Prints what a user needs first, and the root key if this is the first start.
-async fn greet(
+/// What a user needs first, with the root key if this is the first start.
+async fn greeting(
     config: &Config,
     is_dev: bool,
     address: SocketAddr,
     registry: &Registry,
     clock: &dyn Clock,
-) -> Result<()> {
+) -> Result<String> {
     let host = if address.ip().is_loopback() || address.ip().is_unspecified() {
         format!("localhost:{}", address.port())
     } else {
         address.to_string()
     };
-    println!(
-        "roadstead listens on http://{address}, data in {}\n",
-        config.data.display()
+    let (data, region, account) = (config.data.display(), &config.region, &config.account);
+    let login = format!(
+        "aws ecr get-login-password | docker login --username AWS --password-stdin {host}\n"
     );
-    // Version 1 of the AWS CLI knows AWS_DEFAULT_REGION only, some SDKs only AWS_REGION.
-    let region = &config.region;
-    println!(
-        "export AWS_ENDPOINT_URL=http://{host} AWS_REGION={region} AWS_DEFAULT_REGION={region}"
-    );
-    if is_dev {
-        println!(
-            "export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY=any",
-            config.account
-        );
+    let (key, login, warning) = if is_dev {
+        let key = format!("export AWS_ACCESS_KEY_ID={account} AWS_SECRET_ACCESS_KEY=any");
+        (key, String::new(), DEV_WARNING)
     } else if registry.access_keys(None).await?.is_empty() {
-        let key = registry
+        let made = registry
             .create_access_key(config.default_account()?, clock.now())
             .await?;
-        println!(
-            "# the root key of account {}, shown only now:",
-            config.account
+        let (id, secret) = (made.id, made.secret);
+        let key = format!(
+            "# the root key of account {account}, shown only now:\n\
+             export AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={}",
+            *secret
         );
-        println!(
-            "export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}",
-            key.id, *key.secret
-        );
+        (key, login, "")
     } else {
-        println!(
-            "# with an access key; another is made by: roadstead key create --data {}",
-            config.data.display()
-        );
-    }
-    println!("aws ecr create-repository --repository-name app");
-    if !is_dev {
-        println!(
-            "aws ecr get-login-password | docker login --username AWS --password-stdin {host}"
-        );
-    }
-    println!("docker push {host}/app\n");
-    if is_dev {
-        println!(
-            "*** --dev: ANY access key is accepted, login is optional, and repositories are made on first push."
-        );
-        println!("*** Never use it for data that matters.\n");
-    }
-    Ok(())
+        let key =
+            format!("# with an access key; another is made by: roadstead key create --data {data}");
+        (key, login, "")
+    };
+    // Version 1 of the AWS CLI knows AWS_DEFAULT_REGION only, some SDKs only AWS_REGION.
+    Ok(format!(
+        "roadstead listens on http://{address}, data in {data}\n\n\
+         export AWS_ENDPOINT_URL=http://{host} AWS_REGION={region} AWS_DEFAULT_REGION={region}\n\
+         {key}\n\
+         aws ecr create-repository --repository-name app\n\
+         {login}\
+         docker push {host}/app\n\n\
+         {warning}"
+    ))
 }
 
 fn start_log(log: &Log) -> Result<()> {
