@@ -50,7 +50,7 @@ pub fn repository(
         .to_string()
     };
     if *registry != context.principal.account {
-        return Err(denied(context, action, resource(), Missing::ResourcePolicy));
+        return Err(denied(context, action, resource()));
     }
     Ok(Authorized(RepositoryKey::private(
         registry.clone(),
@@ -66,7 +66,7 @@ pub fn registry(
     registry: &AccountId,
 ) -> Result<Authorized<RegistryKey>, Error> {
     if *registry != context.principal.account {
-        return Err(denied(context, action, "*".into(), Missing::ResourcePolicy));
+        return Err(denied(context, action, "*".into()));
     }
     let region: Option<Region> = Some(context.region.clone());
     Ok(Authorized(RegistryKey {
@@ -76,18 +76,11 @@ pub fn registry(
     }))
 }
 
-enum Missing {
-    ResourcePolicy,
-}
-
 /// The sentence of the IAM user guide, "Troubleshoot access denied error messages".
-fn denied(context: &RequestContext, action: &str, resource: String, missing: Missing) -> Error {
-    let policy = match missing {
-        Missing::ResourcePolicy => "resource-based",
-    };
+fn denied(context: &RequestContext, action: &str, resource: String) -> Error {
     let arn = context.principal.arn();
     Error::AccessDenied(format!(
         "User: {arn} is not authorized to perform: ecr:{action} on resource: {resource} \
-         because no {policy} policy allows the ecr:{action} action"
+         because no resource-based policy allows the ecr:{action} action"
     ))
 }

@@ -187,9 +187,6 @@ pub enum Error {
         /// What the bytes say.
         computed: Digest,
     },
-    /// A digest that is not one, or of an algorithm that is not verified here.
-    #[error("'{0}' is not a supported digest")]
-    UnsupportedDigest(String),
     /// `InvalidParameterException` about the manifest.
     #[error("{}", manifest_text(.0))]
     InvalidManifest(ManifestRefusal),

@@ -165,7 +165,6 @@ fn code(error: &Error, operation: Option<Operation>) -> &'static str {
         Error::TooManyTags => "TooManyTagsException",
         Error::SizeMismatch { .. }
         | Error::BodyBrokeOff(_)
-        | Error::UnsupportedDigest(_)
         | Error::InvalidManifest(_)
         | Error::ManifestTooLong
         | Error::InvalidParameter { .. } => constraint_code(operation),

@@ -182,9 +182,9 @@ fn refusal(error: &Error, is_strict_ecr: bool, request_id: &str) -> Refused {
         Error::ImageTagAlreadyExists { .. } | Error::ImageAlreadyExists { .. } => {
             (S::BAD_REQUEST, Code::TagInvalid)
         }
-        Error::ImageDigestDoesNotMatch { .. }
-        | Error::InvalidLayer { .. }
-        | Error::UnsupportedDigest(_) => (S::BAD_REQUEST, Code::DigestInvalid),
+        Error::ImageDigestDoesNotMatch { .. } | Error::InvalidLayer { .. } => {
+            (S::BAD_REQUEST, Code::DigestInvalid)
+        }
         Error::LayersNotFound { .. } | Error::ReferencedImagesNotFound { .. } => {
             (S::BAD_REQUEST, Code::ManifestBlobUnknown)
         }
