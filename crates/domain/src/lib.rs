@@ -8,6 +8,7 @@ pub mod deletion;
 pub mod digest;
 pub mod ids;
 pub mod image;
+pub mod lifecycle;
 pub mod limits;
 pub mod manifest;
 pub mod media_type;

@@ -100,7 +100,7 @@ async fn apply(
     for step in &plan.steps {
         match step {
             Step::Untag(tag) => tx.delete_tag(repository, tag).await?,
-            Step::Delete(digest) => tx.delete_image(repository, digest, now).await?,
+            Step::Delete(digest) => tx.delete_image(repository, digest, now, None).await?,
         }
     }
     Ok(())

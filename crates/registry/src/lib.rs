@@ -24,7 +24,7 @@ mod loading;
 
 use std::sync::{Arc, Mutex};
 
-use roadstead_domain::time::Span;
+use roadstead_domain::time::{Span, Timestamp};
 use roadstead_store::blobs::BlobStore;
 use roadstead_store::metadata::MetadataStore;
 
@@ -124,7 +124,12 @@ impl Registry {
     pub async fn check_ready(&self) -> Result<(), error::Error> {
         self.metadata
             .read((), |tx, ()| {
-                Box::pin(async move { Ok(tx.deleted_repositories(1).await.map(drop)?) })
+                Box::pin(async move {
+                    Ok(tx
+                        .deleted_repositories(Timestamp(i64::MAX), 1)
+                        .await
+                        .map(drop)?)
+                })
             })
             .await
     }

@@ -79,7 +79,7 @@ impl Registry {
                 Box::pin(async move {
                     let waiting = tx.unreferenced_links(Timestamp(i64::MAX), 1000).await?;
                     let doomed = tx.garbage(None, 1000).await?;
-                    let deleted = tx.deleted_repositories(1000).await?;
+                    let deleted = tx.deleted_repositories(Timestamp(i64::MAX), 1000).await?;
                     let is_due =
                         |link: &&BlobLink| link.unreferenced_since.is_some_and(|t| t < *due_before);
                     Ok::<_, Error>(SweepStatus {
@@ -139,7 +139,10 @@ impl Registry {
         self.metadata
             .read((now, due_before), |tx, (now, due_before)| {
                 Box::pin(async move {
-                    Ok(tx.deleted_repositories(1).await?.is_empty()
+                    Ok(tx
+                        .deleted_repositories(Timestamp(i64::MAX), 1)
+                        .await?
+                        .is_empty()
                         && tx.expired_uploads(*now, 1).await?.is_empty()
                         && tx.unreferenced_links(*due_before, 1).await?.is_empty()
                         && tx.garbage(None, 1).await?.is_empty())
@@ -152,7 +155,9 @@ impl Registry {
         let deleted: Vec<RepositoryId> = self
             .metadata
             .read((), |tx, ()| {
-                Box::pin(async move { Ok::<_, Error>(tx.deleted_repositories(2).await?) })
+                Box::pin(async move {
+                    Ok::<_, Error>(tx.deleted_repositories(Timestamp(i64::MAX), 2).await?)
+                })
             })
             .await?;
         let Some(repository) = deleted.first() else {

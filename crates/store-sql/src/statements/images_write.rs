@@ -174,6 +174,7 @@ impl<S: Sql> WriteImages for Tx<S> {
         repository: RepositoryId,
         digest: &Digest,
         now: Timestamp,
+        _kept_until: Option<Timestamp>,
     ) -> Result<(), StoreError> {
         let Some(image_id) = self.image_id(repository, digest).await? else {
             return Ok(());

@@ -9,6 +9,7 @@ mod control;
 mod garbage;
 mod images_read;
 mod images_write;
+mod lifecycle;
 mod reap;
 mod repositories;
 mod uploads;

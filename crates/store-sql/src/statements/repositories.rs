@@ -92,14 +92,15 @@ impl<S: Sql> ReadRepositories for Tx<S> {
 
     async fn deleted_repositories(
         &mut self,
+        before: Timestamp,
         limit_rows: usize,
     ) -> Result<Vec<RepositoryId>, StoreError> {
         let rows = self
             .0
             .query(
-                "SELECT id FROM repository WHERE deleted_at IS NOT NULL \
-                 ORDER BY deleted_at, id LIMIT ?1",
-                &[limit(limit_rows)],
+                "SELECT id FROM repository WHERE deleted_at <= ?1 \
+                 ORDER BY deleted_at, id LIMIT ?2",
+                &[before.0.into(), limit(limit_rows)],
             )
             .await?;
         rows.iter()

@@ -13,8 +13,8 @@ use roadstead_domain::time::Timestamp;
 use roadstead_domain::upload::Upload;
 
 use super::{
-    AccessKey, BlobLink, Garbage, ImageCursor, ImageEntry, ImageFilter, RegistryKey, Repository,
-    StoreError,
+    AccessKey, BlobLink, Garbage, ImageCursor, ImageEntry, ImageFilter, ReadDeleted, ReadEvents,
+    ReadLifecycle, RegistryKey, Repository, StoreError,
 };
 
 /// Repositories and their resource tags.
@@ -37,9 +37,13 @@ pub trait ReadRepositories {
         repository: RepositoryId,
     ) -> Result<Vec<ResourceTag>, StoreError>;
 
-    /// Some repositories that were deleted and still hold rows.
-    async fn deleted_repositories(&mut self, limit: usize)
-    -> Result<Vec<RepositoryId>, StoreError>;
+    /// Some repositories that were deleted at or before `before` and still hold rows, the longest
+    /// deleted first.
+    async fn deleted_repositories(
+        &mut self,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RepositoryId>, StoreError>;
 }
 
 /// Images, tags and the edges between manifests.
@@ -185,11 +189,27 @@ pub trait ReadAccessKeys {
 
 /// Everything that can be asked.
 pub trait MetadataRead:
-    ReadRepositories + ReadImages + ReadBlobs + ReadGarbage + ReadAccessKeys + Send
+    ReadRepositories
+    + ReadImages
+    + ReadBlobs
+    + ReadGarbage
+    + ReadAccessKeys
+    + ReadLifecycle
+    + ReadDeleted
+    + ReadEvents
+    + Send
 {
 }
 
-impl<T: ReadRepositories + ReadImages + ReadBlobs + ReadGarbage + ReadAccessKeys + Send>
-    MetadataRead for T
+impl<T> MetadataRead for T where
+    T: ReadRepositories
+        + ReadImages
+        + ReadBlobs
+        + ReadGarbage
+        + ReadAccessKeys
+        + ReadLifecycle
+        + ReadDeleted
+        + ReadEvents
+        + Send
 {
 }

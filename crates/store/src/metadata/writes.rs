@@ -11,7 +11,10 @@ use roadstead_domain::tagging::TagMutability;
 use roadstead_domain::time::Timestamp;
 use roadstead_domain::upload::Upload;
 
-use super::{AccessKey, MetadataRead, NewImage, NewRepository, StoreError};
+use super::{
+    AccessKey, MetadataRead, NewImage, NewRepository, StoreError, WriteDeleted, WriteEvents,
+    WriteLifecycle,
+};
 
 /// Repositories and their resource tags.
 #[async_trait]
@@ -57,7 +60,8 @@ pub trait WriteRepositories {
 /// Images and tags.
 #[async_trait]
 pub trait WriteImages {
-    /// Stores an image with its edges; false if the digest is there. Every blob edge marks the
+    /// Stores an image with its edges; false if the digest is there. Images whose subject it is are
+    /// orphans no more. Every blob edge marks the
     /// link that it names as referenced; an edge without a link is stored all the same.
     async fn insert_image(
         &mut self,
@@ -66,12 +70,15 @@ pub trait WriteImages {
     ) -> Result<bool, StoreError>;
 
     /// Removes an image with its tags and edges. Links that no image of the repository refers to
-    /// any more become unreferenced since `now`.
+    /// any more become unreferenced since `now`. With `kept_until` the image becomes a deleted one
+    /// that can be brought back, and its edges to blobs stay until then. Images whose subject it
+    /// was are orphans since `now`.
     async fn delete_image(
         &mut self,
         repository: RepositoryId,
         digest: &Digest,
         now: Timestamp,
+        kept_until: Option<Timestamp>,
     ) -> Result<(), StoreError>;
 
     /// Points a tag to an image, moving it if it points elsewhere; one that points there already
@@ -192,11 +199,25 @@ pub trait WriteControl {
 
 /// Everything that can be changed, over everything that can be asked.
 pub trait MetadataWrite:
-    MetadataRead + WriteRepositories + WriteImages + WriteBlobs + WriteControl
+    MetadataRead
+    + WriteRepositories
+    + WriteImages
+    + WriteBlobs
+    + WriteControl
+    + WriteLifecycle
+    + WriteDeleted
+    + WriteEvents
 {
 }
 
-impl<T: MetadataRead + WriteRepositories + WriteImages + WriteBlobs + WriteControl> MetadataWrite
-    for T
+impl<T> MetadataWrite for T where
+    T: MetadataRead
+        + WriteRepositories
+        + WriteImages
+        + WriteBlobs
+        + WriteControl
+        + WriteLifecycle
+        + WriteDeleted
+        + WriteEvents
 {
 }

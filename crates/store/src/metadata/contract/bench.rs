@@ -250,7 +250,7 @@ steps! {
         -> Vec<Repository> = |tx| tx.repositories(registry, after.as_ref(), *limit);
     read resource_tags(id: RepositoryId) -> Vec<ResourceTag> = |tx| tx.resource_tags(*id);
     read deleted_repositories(limit: usize) -> Vec<RepositoryId>
-        = |tx| tx.deleted_repositories(*limit);
+        = |tx| tx.deleted_repositories(Timestamp(i64::MAX), *limit);
     read image_at(id: RepositoryId, digest: Digest) -> Option<Image> = |tx| tx.image(*id, digest);
     read tagged(id: RepositoryId, tag: ImageTag) -> Option<Digest> = |tx| tx.tagged(*id, tag);
     read tags_of(id: RepositoryId, digest: Digest) -> Vec<ImageTag>
@@ -297,7 +297,7 @@ steps! {
         = |tx| tx.set_resource_tags(*id, tags);
     write insert_image(id: RepositoryId, new: NewImage) -> bool = |tx| tx.insert_image(*id, new);
     write delete_image(id: RepositoryId, digest: Digest, now: Timestamp) -> ()
-        = |tx| tx.delete_image(*id, digest, *now);
+        = |tx| tx.delete_image(*id, digest, *now, None);
     write put_tag(id: RepositoryId, tag: ImageTag, digest: Digest, tagged_at: Timestamp, seq: i64)
         -> () = |tx| tx.put_tag(*id, tag, digest, *tagged_at, *seq);
     write delete_tag(id: RepositoryId, tag: ImageTag) -> () = |tx| tx.delete_tag(*id, tag);
