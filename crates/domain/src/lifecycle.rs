@@ -3,4 +3,8 @@
 //! Everything here is a pure function of (policy, images, now). Whoever runs a policy loads the
 //! images before and applies the evaluation after; a preview lists the same evaluation.
 
+mod form;
+pub mod parse;
 pub mod policy;
+mod schema;
+mod text;
