@@ -16,11 +16,18 @@ pub(crate) struct Migration {
 }
 
 /// Every step, oldest first. Append only.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "registry",
-    text: include_str!("../schema/0001_registry.sql"),
-}];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "registry",
+        text: include_str!("../schema/0001_registry.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "lifecycle",
+        text: include_str!("../schema/0002_lifecycle.sql"),
+    },
+];
 
 /// Makes the table that records which steps were applied.
 pub(crate) const CREATE_RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migration \

@@ -8,14 +8,21 @@ use roadstead_store::metadata::contract::{deletion, fresh_account};
 use roadstead_store_sql::{PostgresStore, SqliteOptions, SqliteStore};
 
 /// Every table but the record of the schema.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 19] = [
     "access_key",
     "blob",
     "blob_edge",
     "blob_link",
+    "deleted_image",
+    "event",
     "garbage",
     "image",
     "lease",
+    "lifecycle_policy",
+    "lifecycle_preview",
+    "lifecycle_preview_page",
+    "lifecycle_run",
+    "lifecycle_run_page",
     "manifest",
     "manifest_child",
     "repository",

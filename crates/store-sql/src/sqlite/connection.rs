@@ -14,7 +14,7 @@ use crate::migrations::{self, Dialect, MIGRATIONS};
 use crate::sql::{Param, Row, Sql, Tx, Value};
 
 /// Statements that a connection keeps prepared: more than there are texts.
-const PREPARED_MAX: usize = 128;
+const PREPARED_MAX: usize = 256;
 
 const DIALECT: Dialect = Dialect {
     words: &[
@@ -24,6 +24,7 @@ const DIALECT: Dialect = Dialect {
         ("{identity}", "INTEGER PRIMARY KEY AUTOINCREMENT"),
         ("{table}", "STRICT"),
         ("{clustered}", "STRICT, WITHOUT ROWID"),
+        ("{chosen_ids}", ""),
     ],
 };
 

@@ -9,7 +9,7 @@ use roadstead_domain::name::{RepositoryKey, RepositoryKind, RepositoryName};
 use roadstead_domain::reference::ImageTag;
 use roadstead_domain::tagging::{ExclusionFilter, MutabilityMode, TagMutability};
 use roadstead_domain::time::Timestamp;
-use roadstead_store::metadata::StoreError;
+use roadstead_store::metadata::{PreviewStatus, StoreError};
 
 use crate::sql::Row;
 
@@ -31,6 +31,12 @@ const MODES: [MutabilityMode; 4] = [
     MutabilityMode::Immutable,
     MutabilityMode::ImmutableWithExclusion,
     MutabilityMode::MutableWithExclusion,
+];
+
+const PREVIEW_STATUSES: [PreviewStatus; 3] = [
+    PreviewStatus::InProgress,
+    PreviewStatus::Complete,
+    PreviewStatus::Failed,
 ];
 
 /// The code of a status.
@@ -61,6 +67,15 @@ pub(crate) const fn mode_code(mode: MutabilityMode) -> i64 {
     }
 }
 
+/// The code of the status of a preview. The schema names that of InProgress.
+pub(crate) const fn preview_status_code(status: PreviewStatus) -> i64 {
+    match status {
+        PreviewStatus::InProgress => 0,
+        PreviewStatus::Complete => 1,
+        PreviewStatus::Failed => 2,
+    }
+}
+
 /// The region column of a key.
 pub(crate) fn region_text(region: Option<&Region>) -> &str {
     region.map_or("", Region::as_str)
@@ -68,12 +83,18 @@ pub(crate) fn region_text(region: Option<&Region>) -> &str {
 
 /// The exclusion filters as one text.
 pub(crate) fn filters_text(setting: &TagMutability) -> String {
-    let texts: Vec<&str> = setting
-        .filters
-        .iter()
-        .map(ExclusionFilter::as_str)
-        .collect();
+    list_text(setting.filters.iter().map(ExclusionFilter::as_str))
+}
+
+/// Texts as one: a JSON list.
+pub(crate) fn list_text<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
+    let texts: Vec<&str> = texts.into_iter().collect();
     serde_json::json!(texts).to_string()
+}
+
+/// The texts that [`list_text`] made one.
+pub(crate) fn text_list(text: &str) -> Result<Vec<String>, StoreError> {
+    serde_json::from_str(text).map_err(|e| StoreError::Corrupt(format!("a list of texts: {e}")))
 }
 
 impl Row {
@@ -128,6 +149,11 @@ impl Row {
         decoded(&STATUSES, self.int(column)?)
     }
 
+    /// A column that holds the code of the status of a preview.
+    pub(crate) fn preview_status(&self, column: usize) -> Result<PreviewStatus, StoreError> {
+        decoded(&PREVIEW_STATUSES, self.int(column)?)
+    }
+
     /// Four columns that hold kind, account, region and name.
     pub(crate) fn repository_key(&self, column: usize) -> Result<RepositoryKey, StoreError> {
         let region = match self.text(column + 2)? {
@@ -144,8 +170,7 @@ impl Row {
 
     /// Two columns that hold a mutability mode and its filters.
     pub(crate) fn tag_mutability(&self, column: usize) -> Result<TagMutability, StoreError> {
-        let texts: Vec<String> = serde_json::from_str(self.text(column + 1)?)
-            .map_err(|e| StoreError::Corrupt(format!("exclusion filters: {e}")))?;
+        let texts = text_list(self.text(column + 1)?)?;
         let filters = texts
             .iter()
             .map(|text| parsed(ExclusionFilter::parse(text)));
@@ -182,6 +207,9 @@ mod tests {
         }
         for (at, mode) in MODES.into_iter().enumerate() {
             assert_eq!(mode_code(mode), at as i64);
+        }
+        for (at, status) in PREVIEW_STATUSES.into_iter().enumerate() {
+            assert_eq!(preview_status_code(status), at as i64);
         }
     }
 

@@ -26,7 +26,8 @@ macro_rules! select_image {
     };
 }
 
-fn image_row(row: &Row) -> Result<Image, StoreError> {
+/// Reads the columns of [`select_image`], which come first.
+pub(super) fn image_row(row: &Row) -> Result<Image, StoreError> {
     Ok(Image {
         digest: row.digest(0)?,
         media_type: MediaType::new(row.text(1)?),

@@ -1,7 +1,8 @@
 //! Changes to images and tags.
 //!
-//! Kept here: `image.is_tagged` says whether a tag points to the image, and a link knows whether
-//! an edge of its repository refers to it.
+//! Kept here: `image.is_tagged` says whether a tag points to the image, a link knows whether an
+//! edge of its repository refers to it, and an image whose subject goes is an orphan until that
+//! comes back.
 
 use async_trait::async_trait;
 use roadstead_domain::digest::Digest;
@@ -75,12 +76,7 @@ impl<S: Sql> Tx<S> {
             .iter()
             .map(|child| params![image_id, child.as_str(), repository.0].to_vec())
             .collect();
-        self.0
-            .execute_each(
-                "INSERT INTO manifest_child (image_id, child, repository_id) VALUES (?1, ?2, ?3)",
-                &children,
-            )
-            .await?;
+        self.insert_children(&children).await?;
         let edges: Vec<Vec<Param<'_>>> = new
             .blobs
             .iter()
@@ -107,12 +103,113 @@ impl<S: Sql> Tx<S> {
             .await
     }
 
-    /// Removes an image with its tags, bytes and edges, without looking at links.
+    /// Stores edges from an index: sets of index, child and repository.
+    pub(super) async fn insert_children(
+        &mut self,
+        sets: &[Vec<Param<'_>>],
+    ) -> Result<(), StoreError> {
+        self.0
+            .execute_each(
+                "INSERT INTO manifest_child (image_id, child, repository_id) VALUES (?1, ?2, ?3)",
+                sets,
+            )
+            .await
+    }
+
+    /// An image is there, for the first time or again: those that refer to it are orphans no more,
+    /// and like those that it lists they may compete no longer.
+    pub(super) async fn arrived(
+        &mut self,
+        repository: RepositoryId,
+        image_id: i64,
+        digest: &Digest,
+        has_children: bool,
+    ) -> Result<(), StoreError> {
+        let referrer = self
+            .query_first(
+                "SELECT 1 FROM image WHERE repository_id = ?1 AND subject = ?2 LIMIT 1",
+                &params![repository.0, digest.as_str()],
+            )
+            .await?;
+        let mut has_departure = referrer.is_some();
+        if has_departure {
+            self.0
+                .execute(
+                    "UPDATE image SET orphaned_at = NULL WHERE repository_id = ?1 \
+                     AND subject = ?2 AND orphaned_at IS NOT NULL",
+                    &params![repository.0, digest.as_str()],
+                )
+                .await?;
+        } else if has_children {
+            let child = self
+                .query_first(
+                    "SELECT 1 FROM manifest_child \
+                     JOIN image ON image.repository_id = manifest_child.repository_id \
+                     AND image.digest = manifest_child.child \
+                     WHERE manifest_child.image_id = ?1 LIMIT 1",
+                    &params![image_id],
+                )
+                .await?;
+            has_departure = child.is_some();
+        }
+        if has_departure {
+            self.depart(repository).await?;
+        }
+        Ok(())
+    }
+
+    /// The images that refer to one that goes are orphans.
+    async fn orphan_referrers(
+        &mut self,
+        repository: RepositoryId,
+        subject: &Digest,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.0
+            .execute(
+                "UPDATE image SET orphaned_at = ?3 WHERE repository_id = ?1 AND subject = ?2",
+                &params![repository.0, subject.as_str(), now.0],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// The links that only this image, live or deleted, refers to become unreferenced.
+    pub(super) async fn release_links(
+        &mut self,
+        repository: RepositoryId,
+        image_id: i64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.0
+            .execute(
+                "UPDATE blob_link SET unreferenced_since = ?3 WHERE repository_id = ?1 \
+                 AND digest IN (SELECT digest FROM blob_edge WHERE image_id = ?2) \
+                 AND NOT EXISTS (SELECT 1 FROM blob_edge other \
+                 WHERE other.repository_id = ?1 AND other.digest = blob_link.digest \
+                 AND other.image_id <> ?2)",
+                &params![repository.0, image_id, now.0],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Removes the edges of an image, live or deleted, to blobs.
+    pub(super) async fn delete_edges(&mut self, image_id: i64) -> Result<(), StoreError> {
+        self.0
+            .execute(
+                "DELETE FROM blob_edge WHERE image_id = ?1",
+                &params![image_id],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Removes an image with its tags, bytes and children, without its edges to blobs.
     pub(super) async fn delete_image_rows(&mut self, image_id: i64) -> Result<(), StoreError> {
         for sql in [
             "DELETE FROM tag WHERE image_id = ?1",
             "DELETE FROM manifest_child WHERE image_id = ?1",
-            "DELETE FROM blob_edge WHERE image_id = ?1",
             "DELETE FROM manifest WHERE image_id = ?1",
             "DELETE FROM image WHERE id = ?1",
         ] {
@@ -166,6 +263,9 @@ impl<S: Sql> WriteImages for Tx<S> {
             )
             .await?;
         self.insert_edges(repository, image_id, new).await?;
+        let (digest, has_children) = (&new.image.digest, !new.children.is_empty());
+        self.arrived(repository, image_id, digest, has_children)
+            .await?;
         Ok(true)
     }
 
@@ -174,22 +274,21 @@ impl<S: Sql> WriteImages for Tx<S> {
         repository: RepositoryId,
         digest: &Digest,
         now: Timestamp,
-        _kept_until: Option<Timestamp>,
+        kept_until: Option<Timestamp>,
     ) -> Result<(), StoreError> {
         let Some(image_id) = self.image_id(repository, digest).await? else {
             return Ok(());
         };
-        self.0
-            .execute(
-                "UPDATE blob_link SET unreferenced_since = ?3 WHERE repository_id = ?1 \
-                 AND digest IN (SELECT digest FROM blob_edge WHERE image_id = ?2) \
-                 AND NOT EXISTS (SELECT 1 FROM blob_edge other \
-                 WHERE other.repository_id = ?1 AND other.digest = blob_link.digest \
-                 AND other.image_id <> ?2)",
-                &params![repository.0, image_id, now.0],
-            )
-            .await?;
-        self.delete_image_rows(image_id).await
+        if let Some(kept_until) = kept_until {
+            self.keep_deleted(repository, image_id, digest, now, kept_until)
+                .await?;
+        } else {
+            self.release_links(repository, image_id, now).await?;
+            self.delete_edges(image_id).await?;
+        }
+        self.delete_image_rows(image_id).await?;
+        self.orphan_referrers(repository, digest, now).await?;
+        self.depart(repository).await
     }
 
     async fn put_tag(
@@ -224,10 +323,11 @@ impl<S: Sql> WriteImages for Tx<S> {
                 &params![image_id],
             )
             .await?;
-        match before {
-            Some(left) => self.clear_is_tagged(left).await,
-            None => Ok(()),
+        if let Some(left) = before {
+            self.clear_is_tagged(left).await?;
+            self.depart(repository).await?;
         }
+        Ok(())
     }
 
     async fn delete_tag(
@@ -244,7 +344,8 @@ impl<S: Sql> WriteImages for Tx<S> {
                 &params![repository.0, tag.as_str()],
             )
             .await?;
-        self.clear_is_tagged(image_id).await
+        self.clear_is_tagged(image_id).await?;
+        self.depart(repository).await
     }
 
     async fn record_pull(
@@ -283,15 +384,15 @@ impl<S: Sql> WriteImages for Tx<S> {
                 "UPDATE image SET status = ?3 WHERE repository_id = ?1 AND digest = ?2"
             }
         };
-        let [repository, digest, code, at] =
-            params![repository.0, digest.as_str(), status_code(status), at.0];
-        let all = [repository, digest, code, at];
+        let all: [Param<'_>; 4] = params![repository.0, digest.as_str(), status_code(status), at.0];
         let used = if status == ImageStatus::Activating {
             &all[..3]
         } else {
             &all[..]
         };
-        self.0.execute(sql, used).await?;
+        if self.0.execute(sql, used).await? > 0 {
+            self.depart(repository).await?;
+        }
         Ok(())
     }
 }

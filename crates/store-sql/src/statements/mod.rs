@@ -6,10 +6,14 @@
 mod blobs;
 pub(crate) mod codes;
 mod control;
+mod deleted;
+mod events;
 mod garbage;
 mod images_read;
 mod images_write;
-mod lifecycle;
+mod lifecycle_images;
+mod lifecycle_read;
+mod lifecycle_write;
 mod reap;
 mod repositories;
 mod uploads;

@@ -1,5 +1,6 @@
-//! Emptying deleted repositories, a bounded step at a time: images, then links, then uploads,
-//! then the row itself. The order is what makes a step safe to stop after.
+//! Emptying deleted repositories, a bounded step at a time: images, live and deleted, then links,
+//! then uploads, then what is known about the repository, then the row itself. The order is what
+//! makes a step safe to stop after. From the first step on nobody can bring the repository back.
 
 use roadstead_domain::ids::RepositoryId;
 use roadstead_store::metadata::StoreError;
@@ -7,7 +8,8 @@ use roadstead_store::metadata::StoreError;
 use crate::sql::{Sql, Tx, limit, params};
 
 impl<S: Sql> Tx<S> {
-    /// One step of at most `rows` images, links and uploads; true once the row is gone.
+    /// One step of at most `rows` images, links, uploads, pages, runs and events; true once the row
+    /// is gone.
     pub(super) async fn reap(
         &mut self,
         repository: RepositoryId,
@@ -26,25 +28,32 @@ impl<S: Sql> Tx<S> {
                 repository.0
             )));
         }
+        self.0
+            .execute(
+                "UPDATE repository SET is_reaped = 1 WHERE id = ?1 AND is_reaped = 0",
+                &params![repository.0],
+            )
+            .await?;
         let mut left = rows;
         left -= self.reap_images(repository, left).await?;
+        left -= self.reap_deleted_images(repository, left).await?;
         left -= self.reap_links(repository, left).await?;
         left -= self.reap_uploads(repository, left).await?;
+        left -= self.reap_preview_pages(repository, left).await?;
+        left -= self.reap_run_pages(repository, left).await?;
+        left -= self.reap_runs(repository, left).await?;
+        left -= self.reap_events(repository, left).await?;
         if left == 0 {
             return Ok(false);
         }
-        self.0
-            .execute(
-                "DELETE FROM resource_tag WHERE repository_id = ?1",
-                &params![repository.0],
-            )
-            .await?;
-        self.0
-            .execute(
-                "DELETE FROM repository WHERE id = ?1",
-                &params![repository.0],
-            )
-            .await?;
+        for sql in [
+            "DELETE FROM lifecycle_policy WHERE repository_id = ?1",
+            "DELETE FROM lifecycle_preview WHERE repository_id = ?1",
+            "DELETE FROM resource_tag WHERE repository_id = ?1",
+            "DELETE FROM repository WHERE id = ?1",
+        ] {
+            self.0.execute(sql, &params![repository.0]).await?;
+        }
         Ok(true)
     }
 
@@ -61,7 +70,26 @@ impl<S: Sql> Tx<S> {
             )
             .await?;
         for image in &images {
+            self.delete_edges(image.int(0)?).await?;
             self.delete_image_rows(image.int(0)?).await?;
+        }
+        Ok(images.len())
+    }
+
+    async fn reap_deleted_images(
+        &mut self,
+        repository: RepositoryId,
+        rows: usize,
+    ) -> Result<usize, StoreError> {
+        let images = self
+            .0
+            .query(
+                "SELECT id FROM deleted_image WHERE repository_id = ?1 LIMIT ?2",
+                &[repository.0.into(), limit(rows)],
+            )
+            .await?;
+        for image in &images {
+            self.delete_deleted_rows(image.int(0)?).await?;
         }
         Ok(images.len())
     }
@@ -114,5 +142,77 @@ impl<S: Sql> Tx<S> {
                 .await?;
         }
         Ok(uploads.len())
+    }
+
+    async fn reap_preview_pages(
+        &mut self,
+        repository: RepositoryId,
+        rows: usize,
+    ) -> Result<usize, StoreError> {
+        let pages = self
+            .0
+            .query(
+                "SELECT preview_id, page FROM lifecycle_preview_page \
+                 WHERE repository_id = ?1 LIMIT ?2",
+                &[repository.0.into(), limit(rows)],
+            )
+            .await?;
+        for page in &pages {
+            self.0
+                .execute(
+                    "DELETE FROM lifecycle_preview_page WHERE preview_id = ?1 AND page = ?2",
+                    &params![page.text(0)?, page.int(1)?],
+                )
+                .await?;
+        }
+        Ok(pages.len())
+    }
+
+    async fn reap_run_pages(
+        &mut self,
+        repository: RepositoryId,
+        rows: usize,
+    ) -> Result<usize, StoreError> {
+        let pages = self
+            .0
+            .query(
+                "SELECT page.run, page.page FROM lifecycle_run run \
+                 JOIN lifecycle_run_page page ON page.run = run.id \
+                 WHERE run.repository_id = ?1 LIMIT ?2",
+                &[repository.0.into(), limit(rows)],
+            )
+            .await?;
+        for page in &pages {
+            self.0
+                .execute(
+                    "DELETE FROM lifecycle_run_page WHERE run = ?1 AND page = ?2",
+                    &params![page.int(0)?, page.int(1)?],
+                )
+                .await?;
+        }
+        Ok(pages.len())
+    }
+
+    async fn reap_runs(
+        &mut self,
+        repository: RepositoryId,
+        rows: usize,
+    ) -> Result<usize, StoreError> {
+        let runs = self
+            .0
+            .query(
+                "SELECT id FROM lifecycle_run WHERE repository_id = ?1 LIMIT ?2",
+                &[repository.0.into(), limit(rows)],
+            )
+            .await?;
+        for run in &runs {
+            self.0
+                .execute(
+                    "DELETE FROM lifecycle_run WHERE id = ?1",
+                    &params![run.int(0)?],
+                )
+                .await?;
+        }
+        Ok(runs.len())
     }
 }

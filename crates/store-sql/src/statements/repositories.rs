@@ -15,7 +15,8 @@ use roadstead_store::metadata::{
 use super::codes::{filters_text, kind_code, mode_code, region_text};
 use crate::sql::{Param, Row, Sql, Tx, limit, params};
 
-fn repository_row(row: &Row) -> Result<Repository, StoreError> {
+/// Reads id, key, time of creation, mutability and the flag of scanning.
+pub(super) fn repository_row(row: &Row) -> Result<Repository, StoreError> {
     Ok(Repository {
         id: RepositoryId(row.int(0)?),
         key: row.repository_key(1)?,
