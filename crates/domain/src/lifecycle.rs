@@ -4,7 +4,9 @@
 //! images before and applies the evaluation after; a preview lists the same evaluation.
 
 mod form;
+pub mod lint;
 pub mod parse;
 pub mod policy;
 mod schema;
+mod tag_set;
 mod text;

@@ -130,110 +130,75 @@ fn length_is_counted_in_utf16_before_anything_is_read() {
     assert_eq!(garbage.layer, Layer::Length);
 }
 
+fn wrong_type(found: &str, allowed: &str) -> String {
+    format!(
+        "instance type ({found}) does not match any allowed primitive type (allowed: [\"{allowed}\"])"
+    )
+}
+
+#[track_caller]
+fn assert_shape(changes: &[(&str, Value)], lines: &[&str]) {
+    assert_lines(&[rule(1, changes)], Layer::Schema, lines);
+}
+
 #[test]
-fn shapes() {
-    let cases: &[(&[(&str, Value)], &[&str])] = &[
-        (
-            &[("/selection/countNumber", json!(0.5))],
-            &[
-                "instance type (number) does not match any allowed primitive type (allowed: [\"integer\"])",
-                "numeric instance is lower than the required minimum (minimum: 1, found: 0.5)",
-            ],
-        ),
-        (
-            &[("/selection/countNumber", json!(1.0))],
-            &[
-                "instance type (number) does not match any allowed primitive type (allowed: [\"integer\"])",
-            ],
-        ),
-        (
-            &[("/rulePriority", json!(-3))],
-            &["numeric instance is lower than the required minimum (minimum: 1, found: -3)"],
-        ),
-        (
-            &[("/description", json!(["x"]))],
-            &[
-                "instance type (array) does not match any allowed primitive type (allowed: [\"string\"])",
-            ],
-        ),
-        (
-            &[("/selection/tagPrefixList", json!(["a", 1]))],
-            &[
-                "instance type (integer) does not match any allowed primitive type (allowed: [\"string\"])",
-            ],
-        ),
-        (
-            &[("/selection/storageClass", json!("glacier"))],
-            &[
-                "instance value (\"glacier\") not found in enum (possible values: [\"archive\",\"standard\"])",
-            ],
-        ),
-        (
-            &[(
-                "/selection",
-                json!({"x": 1, "countType": "imageCountMoreThan"}),
-            )],
-            &[
-                "object instance has properties which are not allowed by the schema: [\"x\"]",
-                "object has missing required properties ([\"countNumber\",\"tagStatus\"])",
-            ],
-        ),
-        (
-            &[(
-                "/selection",
-                json!({"z": 1, "b": 2, "countType": "sinceImagePushed"}),
-            )],
-            &[
-                FOUR,
-                "object instance has properties which are not allowed by the schema: [\"b\",\"z\"]",
-                "object has missing required properties ([\"countNumber\",\"tagStatus\"])",
-            ],
-        ),
-        (
-            &[("/selection/countType", Value::Null)],
-            &["object has missing required properties ([\"countType\"])"],
-        ),
-        (
-            &[
-                ("/selection/countType", json!("sinceImagePushed")),
-                ("/selection/countUnit", json!("hours")),
-            ],
-            &[FOUR],
-        ),
-        (&[("/selection/countType", json!(7))], &[FOUR]),
-        (&[("/action/targetStorageClass", json!("archive"))], &[TWO]),
-        (
-            &[(
-                "/action",
-                json!({"type": "transition", "targetStorageClass": "ARCHIVE"}),
-            )],
-            &[TWO],
-        ),
-        // The number is not looked at below a selection that failed.
-        (
-            &[
-                ("/selection/countUnit", json!("days")),
-                ("/selection/countNumber", json!("3")),
-            ],
-            &[FOUR],
-        ),
-    ];
-    for (changes, lines) in cases {
-        assert_lines(&[rule(1, changes)], Layer::Schema, lines);
-    }
+fn numbers_and_texts() {
+    let number = &*wrong_type("number", "integer");
+    let found = |found: &str| {
+        format!("numeric instance is lower than the required minimum (minimum: 1, found: {found})")
+    };
+    let at = "/selection/countNumber";
+    assert_shape(&[(at, json!(0.5))], &[number, &found("0.5")]);
+    assert_shape(&[(at, json!(1.0))], &[number]);
+    assert_shape(&[("/rulePriority", json!(-3))], &[&found("-3")]);
+    let list = &*wrong_type("array", "string");
+    assert_shape(&[("/description", json!(["x"]))], &[list]);
+    let integer = &*wrong_type("integer", "string");
+    assert_shape(&[("/selection/tagPrefixList", json!(["a", 1]))], &[integer]);
     assert_lines(
         &[],
         Layer::Schema,
         &["array is too short: must have at least 1 elements but instance has 0 elements"],
     );
-    assert_lines(
-        &[archived(
-            1,
-            &[("/selection/storageClass", json!("standard"))],
-        )],
-        Layer::Schema,
+}
+
+#[test]
+fn selections() {
+    let glacier = "instance value (\"glacier\") not found in enum (possible values: [\"archive\",\"standard\"])";
+    assert_shape(&[("/selection/storageClass", json!("glacier"))], &[glacier]);
+    let stranger = "object instance has properties which are not allowed by the schema: [\"x\"]";
+    let missing = "object has missing required properties ([\"countNumber\",\"tagStatus\"])";
+    let selection = json!({"x": 1, "countType": "imageCountMoreThan"});
+    assert_shape(&[("/selection", selection)], &[stranger, missing]);
+    let strangers =
+        "object instance has properties which are not allowed by the schema: [\"b\",\"z\"]";
+    let selection = json!({"z": 1, "b": 2, "countType": "sinceImagePushed"});
+    assert_shape(&[("/selection", selection)], &[FOUR, strangers, missing]);
+    let missing = "object has missing required properties ([\"countType\"])";
+    assert_shape(&[("/selection/countType", Value::Null)], &[missing]);
+    let standard = archived(1, &[("/selection/storageClass", json!("standard"))]);
+    assert_lines(&[standard], Layer::Schema, &[FOUR]);
+}
+
+#[test]
+fn choices() {
+    let (kind, unit) = ("/selection/countType", "/selection/countUnit");
+    assert_shape(&[(kind, json!(7))], &[FOUR]);
+    assert_shape(
+        &[(kind, json!("sinceImagePushed")), (unit, json!("hours"))],
         &[FOUR],
     );
+    // The number is not looked at below a selection that failed.
+    assert_shape(
+        &[
+            (unit, json!("days")),
+            ("/selection/countNumber", json!("3")),
+        ],
+        &[FOUR],
+    );
+    assert_shape(&[("/action/targetStorageClass", json!("archive"))], &[TWO]);
+    let loud = json!({"type": "transition", "targetStorageClass": "ARCHIVE"});
+    assert_shape(&[("/action", loud)], &[TWO]);
 }
 
 #[test]
