@@ -76,6 +76,11 @@ pub fn registry(
     }))
 }
 
+/// Whoever owns the stores may do everything: for commands of the operator, never for requests.
+pub fn operator(key: RepositoryKey) -> Authorized<RepositoryKey> {
+    Authorized(key)
+}
+
 /// The sentence of the IAM user guide, "Troubleshoot access denied error messages".
 fn denied(context: &RequestContext, action: &str, resource: String) -> Error {
     let arn = context.principal.arn();

@@ -9,12 +9,13 @@ use roadstead_domain::ids::RepositoryId;
 use roadstead_domain::image::{ImageId, ImageSelector};
 use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::time::Timestamp;
-use roadstead_store::metadata::{MetadataRead, MetadataWrite, StoreError};
+use roadstead_store::metadata::{MetadataRead, MetadataWrite, Repository, StoreError};
 
 use crate::Registry;
 use crate::access::Authorized;
 use crate::context::RequestContext;
 use crate::error::Error;
+use crate::events::Announcer;
 use crate::loading;
 
 impl Registry {
@@ -26,17 +27,58 @@ impl Registry {
         key: Authorized<RepositoryKey>,
         ids: Vec<ImageId>,
     ) -> Result<DeletionPlan, Error> {
-        let input: (RepositoryKey, Vec<ImageId>, Timestamp) = (key.into_inner(), ids, context.now);
+        let input = (key.into_inner(), ids, self.deleting(context.now));
         self.metadata
-            .write(input, |tx, (key, ids, now)| {
+            .write(input, |tx, (key, ids, deleting)| {
                 Box::pin(async move {
-                    let repository = loading::repository(tx, key).await?.id;
-                    let plan = plan_deletion(load(tx, repository, ids).await?, ids);
-                    apply(tx, repository, &plan, *now).await?;
-                    Ok(plan)
+                    let repository = loading::repository(tx, key).await?;
+                    Ok(deleting.delete(tx, &repository, ids).await?)
                 })
             })
             .await
+    }
+
+    /// How images are deleted at `now`.
+    pub(crate) fn deleting(&self, now: Timestamp) -> Deleting {
+        Deleting {
+            now,
+            kept_until: self.rules.undelete_window.map(|window| now + window),
+            announcer: self.announcer(now),
+        }
+    }
+}
+
+/// What goes with a deletion, whoever asked for it.
+pub(crate) struct Deleting {
+    now: Timestamp,
+    kept_until: Option<Timestamp>,
+    announcer: Announcer,
+}
+
+impl Deleting {
+    /// Plans the deletion of `ids` and carries it out.
+    pub(crate) async fn delete(
+        &self,
+        tx: &mut dyn MetadataWrite,
+        repository: &Repository,
+        ids: &[ImageId],
+    ) -> Result<DeletionPlan, StoreError> {
+        let plan = plan_deletion(load(tx, repository.id, ids).await?, ids);
+        let events = self
+            .announcer
+            .deletions(tx, repository, &plan.removed)
+            .await?;
+        for step in &plan.steps {
+            match step {
+                Step::Untag(tag) => tx.delete_tag(repository.id, tag).await?,
+                Step::Delete(digest) => {
+                    tx.delete_image(repository.id, digest, self.now, self.kept_until)
+                        .await?;
+                }
+            }
+        }
+        self.announcer.announce(tx, repository, &events).await?;
+        Ok(plan)
     }
 }
 
@@ -88,20 +130,5 @@ where
     loaded
         .images
         .insert(digest.clone(), LoadedImage { tags, parents });
-    Ok(())
-}
-
-async fn apply(
-    tx: &mut dyn MetadataWrite,
-    repository: RepositoryId,
-    plan: &DeletionPlan,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    for step in &plan.steps {
-        match step {
-            Step::Untag(tag) => tx.delete_tag(repository, tag).await?,
-            Step::Delete(digest) => tx.delete_image(repository, digest, now, None).await?,
-        }
-    }
     Ok(())
 }

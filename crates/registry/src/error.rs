@@ -6,6 +6,7 @@
 use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::{AccountId, UploadId};
 use roadstead_domain::image::ImageId;
+use roadstead_domain::lifecycle::parse::PolicyRefusal;
 use roadstead_domain::manifest::ManifestRefusal;
 use roadstead_domain::name::{RepositoryKey, RepositoryName};
 use roadstead_domain::reference::ImageTag;
@@ -90,6 +91,29 @@ pub enum Error {
         /// What the bytes say.
         computed: Digest,
     },
+    /// `ImageStorageClassUpdateNotSupportedException`.
+    #[error("The storage class of image '{digest}' cannot be updated: {why}")]
+    StorageClassUpdateNotSupported {
+        /// The image.
+        digest: Digest,
+        /// What stands in the way; ours.
+        why: String,
+    },
+    /// `LifecyclePolicyNotFoundException`.
+    #[error("Lifecycle policy does not exist for the repository with name '{}' in the registry with id '{}'", .0.name, .0.registry)]
+    LifecyclePolicyNotFound(Place),
+    /// `LifecyclePolicyPreviewNotFoundException`.
+    #[error("Lifecycle policy preview does not exist for the repository with name '{}' in the registry with id '{}'", .0.name, .0.registry)]
+    LifecyclePreviewNotFound(Place),
+    /// `LifecyclePolicyPreviewInProgressException`.
+    #[error("A lifecycle policy preview is in progress for the repository with name '{}' in the registry with id '{}'", .0.name, .0.registry)]
+    LifecyclePreviewInProgress(Place),
+    /// `InvalidParameterException` about the text of a lifecycle policy.
+    #[error("{0}")]
+    InvalidLifecyclePolicy(PolicyRefusal),
+    /// Another run of the same lifecycle policy is going on, here or on another node.
+    #[error("the lifecycle policy of the repository '{}' is being run already", .0.name)]
+    LifecycleRunInProgress(Place),
     /// `LayersNotFoundException` of PutImage.
     #[error("Layers with digests '[{}]' required for pushing image into repository with name '{}' in the registry with id '{}' do not exist", list(.digests), .place.name, .place.registry)]
     LayersNotFound {

@@ -309,11 +309,14 @@ fn fitting(images: &[Image], limit: usize) -> usize {
 }
 
 /// Finds the image that one entry names.
-async fn find(
-    tx: &mut dyn MetadataRead,
+pub(crate) async fn find<R>(
+    tx: &mut R,
     repository: RepositoryId,
     id: &ImageId,
-) -> Result<Result<Digest, ImageFailure>, StoreError> {
+) -> Result<Result<Digest, ImageFailure>, StoreError>
+where
+    R: MetadataRead + ?Sized,
+{
     let mut loaded = Loaded::default();
     if let Ok(Some(selector)) = id.selector() {
         let mut named = Vec::new();
@@ -381,7 +384,7 @@ async fn get_image(
 }
 
 /// A bad entry of a call that does not answer entries one by one (ecr.md 2.2, 6.2).
-fn refuse(failure: ImageFailure, key: &RepositoryKey) -> Error {
+pub(crate) fn refuse(failure: ImageFailure, key: &RepositoryKey) -> Error {
     match failure.code {
         ImageFailureCode::MissingDigestAndTag
         | ImageFailureCode::InvalidImageDigest

@@ -8,15 +8,19 @@ pub mod context;
 pub mod credentials;
 pub mod delete_images;
 pub mod error;
+pub mod events;
 pub mod images;
 pub mod keyring;
 pub mod layers;
+pub mod lifecycle;
 pub mod paging;
 pub mod pull;
 pub mod pull_times;
 pub mod push_manifest;
 pub mod repositories;
 pub mod resource_tags;
+pub mod storage_class;
+pub mod undelete;
 pub mod uploads;
 pub mod work;
 
@@ -51,6 +55,19 @@ pub struct Rules {
     pub token_lifetime: Span,
     /// How long a layer download link is good for.
     pub download_lifetime: Span,
+    /// How often the lifecycle policy of a repository runs.
+    pub lifecycle_interval: Span,
+    /// How long after its subject a referrer goes, in a repository with a lifecycle policy.
+    pub orphan_grace: Span,
+    /// The most of a repository that one lifecycle run may delete, percent of its images; a run
+    /// that would delete more deletes nothing. No limit if none.
+    pub expire_percent_max: Option<u8>,
+    /// How long a deleted image or repository can be brought back; not at all if none.
+    pub undelete_window: Option<Span>,
+    /// Who is told of pushes and deletions.
+    pub event_destinations: Vec<String>,
+    /// Who is told of runs of lifecycle policies; nobody if none.
+    pub audit_destination: Option<String>,
 }
 
 impl Default for Rules {
@@ -62,6 +79,12 @@ impl Default for Rules {
             upload_expiry: Span::hours(24),
             token_lifetime: Span::hours(12),
             download_lifetime: Span::hours(1),
+            lifecycle_interval: Span::hours(1),
+            orphan_grace: Span::hours(24),
+            expire_percent_max: None,
+            undelete_window: None,
+            event_destinations: Vec::new(),
+            audit_destination: None,
         }
     }
 }
@@ -76,6 +99,8 @@ pub struct Registry {
     rules: Rules,
     sessions: Sessions,
     pull_times: PullTimes,
+    /// Rung when a preview is asked for.
+    preview_bell: tokio::sync::Notify,
     /// Held during a step of the sweep; what all steps of this process did together.
     sweeping: tokio::sync::Mutex<()>,
     swept: Mutex<SweepReport>,
@@ -104,6 +129,7 @@ impl Registry {
             rules,
             sessions,
             pull_times: PullTimes::default(),
+            preview_bell: tokio::sync::Notify::new(),
             sweeping,
             swept: Mutex::default(),
             key_cache,

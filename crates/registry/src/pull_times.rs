@@ -30,6 +30,13 @@ impl PullTimes {
             noted.insert((repository, digest.clone()), at);
         }
     }
+
+    /// The pulls of a repository that wait to be written.
+    pub(crate) fn noted(&self, repository: RepositoryId) -> HashMap<Digest, Timestamp> {
+        let noted = self.lock();
+        let own = noted.iter().filter(|((of, _), _)| *of == repository);
+        own.map(|((_, digest), at)| (digest.clone(), *at)).collect()
+    }
 }
 
 impl Registry {

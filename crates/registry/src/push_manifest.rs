@@ -7,6 +7,7 @@ use bytes::Bytes;
 use roadstead_domain::digest::{Algorithm, Digest};
 use roadstead_domain::ids::RepositoryId;
 use roadstead_domain::image::{Image, ImageStatus};
+use roadstead_domain::lifecycle::policy::StorageClass;
 use roadstead_domain::limits::{MANIFEST_BYTES_MAX, TAGS_PER_IMAGE_MAX};
 use roadstead_domain::manifest::{Contents, Manifest, ManifestRefusal};
 use roadstead_domain::media_type::MediaType;
@@ -14,12 +15,13 @@ use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::reference::ImageTag;
 use roadstead_domain::tagging::{PushState, TagPlan};
 use roadstead_domain::time::Timestamp;
-use roadstead_store::metadata::{BlobEdge, MetadataWrite, NewImage};
+use roadstead_store::metadata::{BlobEdge, MetadataWrite, NewImage, Repository, StoreError};
 
 use crate::Registry;
 use crate::access::Authorized;
 use crate::context::RequestContext;
 use crate::error::{Error, Place};
+use crate::events::{Announcer, ImageAction, ImageEvent};
 use crate::loading;
 
 /// A manifest to be stored.
@@ -57,6 +59,7 @@ struct Prepared {
     tag: Option<ImageTag>,
     now: Timestamp,
     seq: i64,
+    announcer: Announcer,
 }
 
 impl Registry {
@@ -82,6 +85,7 @@ impl Registry {
             tag: push.tag,
             now,
             seq,
+            announcer: self.announcer(now),
         };
         self.metadata
             .write(prepared, |tx, push| Box::pin(store(tx, push)))
@@ -116,6 +120,7 @@ async fn store(tx: &mut dyn MetadataWrite, push: &Prepared) -> Result<Pushed, Er
         Some(tag) => tx.tagged(repository.id, tag).await?,
         None => None,
     };
+    let was = present.as_ref().map(|image| image.status);
     let state = PushState {
         is_image_present: present.is_some(),
         tag_points_to,
@@ -126,7 +131,14 @@ async fn store(tx: &mut dyn MetadataWrite, push: &Prepared) -> Result<Pushed, Er
     let plan = repository
         .tag_mutability
         .plan_push(&push.digest, push.tag.as_ref(), &state);
-    if let (TagPlan::TagIsImmutable | TagPlan::SameUnderImmutable, Some(tag)) = (plan, &push.tag) {
+    // To push an archived image again is to restore it, under whatever tag it has (ecr.md 7.11).
+    let is_active = was == Some(ImageStatus::Active);
+    let is_refused = match plan {
+        TagPlan::TagIsImmutable => true,
+        TagPlan::SameUnderImmutable => is_active,
+        TagPlan::Attach | TagPlan::Move | TagPlan::StoreUntagged | TagPlan::AlreadyThere => false,
+    };
+    if let (true, Some(tag)) = (is_refused, &push.tag) {
         return Err(Error::ImageTagAlreadyExists {
             tag: tag.clone(),
             place: Place::from(&push.key),
@@ -147,6 +159,7 @@ async fn store(tx: &mut dyn MetadataWrite, push: &Prepared) -> Result<Pushed, Er
         tx.put_tag(repository.id, tag, &push.digest, push.now, push.seq)
             .await?;
     }
+    announce(tx, &repository, push, was, plan).await?;
     Ok(Pushed {
         digest: push.digest.clone(),
         media_type: push.manifest.media_type.clone(),
@@ -155,8 +168,33 @@ async fn store(tx: &mut dyn MetadataWrite, push: &Prepared) -> Result<Pushed, Er
             .subject
             .as_ref()
             .map(|subject| subject.digest.clone()),
-        was_there: plan == TagPlan::AlreadyThere,
+        was_there: is_active && plan == TagPlan::AlreadyThere,
     })
+}
+
+/// Tells of a push that changed something; one that restored an archived image as well.
+async fn announce(
+    tx: &mut dyn MetadataWrite,
+    repository: &Repository,
+    push: &Prepared,
+    was: Option<ImageStatus>,
+    plan: TagPlan,
+) -> Result<(), StoreError> {
+    if was == Some(ImageStatus::Active) && plan == TagPlan::AlreadyThere {
+        return Ok(());
+    }
+    let Some(image) = tx.image(repository.id, &push.digest).await? else {
+        return Ok(());
+    };
+    let event = |action| ImageEvent::new(action, &image, push.tag.clone());
+    let restored = ImageAction::UpdateStorageClass(StorageClass::Standard);
+    let events = match was {
+        None | Some(ImageStatus::Active) => vec![event(ImageAction::Push)],
+        Some(ImageStatus::Archived | ImageStatus::Activating) => {
+            vec![event(ImageAction::Push), event(restored)]
+        }
+    };
+    push.announcer.announce(tx, repository, &events).await
 }
 
 /// Every blob and child must be in this repository; the subject need not (OCI distribution-spec,

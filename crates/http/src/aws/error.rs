@@ -150,6 +150,14 @@ fn code(error: &Error, operation: Option<Operation>) -> &'static str {
         Error::ImageAlreadyExists { .. } => "ImageAlreadyExistsException",
         Error::ImageTagAlreadyExists { .. } => "ImageTagAlreadyExistsException",
         Error::ImageDigestDoesNotMatch { .. } => "ImageDigestDoesNotMatchException",
+        Error::StorageClassUpdateNotSupported { .. } => {
+            "ImageStorageClassUpdateNotSupportedException"
+        }
+        Error::LifecyclePolicyNotFound(_) => "LifecyclePolicyNotFoundException",
+        Error::LifecyclePreviewNotFound(_) => "LifecyclePolicyPreviewNotFoundException",
+        Error::LifecyclePreviewInProgress(_) | Error::LifecycleRunInProgress(_) => {
+            "LifecyclePolicyPreviewInProgressException"
+        }
         Error::LayersNotFound { .. } | Error::LayerNotFound { .. } => "LayersNotFoundException",
         Error::ReferencedImagesNotFound { .. } => "ReferencedImagesNotFoundException",
         Error::LayerInaccessible { .. } => "LayerInaccessibleException",
@@ -166,6 +174,7 @@ fn code(error: &Error, operation: Option<Operation>) -> &'static str {
         Error::SizeMismatch { .. }
         | Error::BodyBrokeOff(_)
         | Error::InvalidManifest(_)
+        | Error::InvalidLifecyclePolicy(_)
         | Error::ManifestTooLong
         | Error::InvalidParameter { .. } => constraint_code(operation),
         Error::NoSpace | Error::Store(_) | Error::Blob(_) => internal_code(operation),

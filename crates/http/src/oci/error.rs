@@ -225,6 +225,12 @@ fn refusal(error: &Error, is_strict_ecr: bool, request_id: &str) -> Refused {
         Error::InvalidManifest(_)
         | Error::InvalidParameter { .. }
         | Error::InvalidTagParameter
+        | Error::InvalidLifecyclePolicy(_)
+        | Error::StorageClassUpdateNotSupported { .. }
+        | Error::LifecyclePolicyNotFound(_)
+        | Error::LifecyclePreviewNotFound(_)
+        | Error::LifecyclePreviewInProgress(_)
+        | Error::LifecycleRunInProgress(_)
         | Error::TooManyTags
         | Error::RepositoryAlreadyExists(_)
         | Error::RepositoryNotEmpty(_) => (S::BAD_REQUEST, Code::Unsupported),

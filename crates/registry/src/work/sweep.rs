@@ -125,7 +125,8 @@ impl Registry {
             return Ok(None);
         }
         let mut report = SweepReport::default();
-        self.reap_repositories(&mut report).await?;
+        self.purge_deletions(now, &mut report).await?;
+        self.reap_repositories(now, &mut report).await?;
         self.expire_uploads(now, &mut report).await?;
         self.remove_links(now, &mut report).await?;
         self.delete_garbage(&mut report).await?;
@@ -136,13 +137,13 @@ impl Registry {
     /// Whether a step would find nothing: an idle server writes nothing.
     async fn is_clean(&self, now: Timestamp) -> Result<bool, Error> {
         let due_before = now - self.rules.sweep_grace;
+        let reaped_before = self.reaped_before(now);
         self.metadata
-            .read((now, due_before), |tx, (now, due_before)| {
+            .read((now, due_before, reaped_before), |tx, input| {
+                let (now, due_before, reaped_before) = input;
                 Box::pin(async move {
-                    Ok(tx
-                        .deleted_repositories(Timestamp(i64::MAX), 1)
-                        .await?
-                        .is_empty()
+                    Ok(tx.deleted_repositories(*reaped_before, 1).await?.is_empty()
+                        && tx.expired_deletions(*now, 1).await?.is_empty()
                         && tx.expired_uploads(*now, 1).await?.is_empty()
                         && tx.unreferenced_links(*due_before, 1).await?.is_empty()
                         && tx.garbage(None, 1).await?.is_empty())
@@ -151,13 +152,40 @@ impl Registry {
             .await
     }
 
-    async fn reap_repositories(&self, report: &mut SweepReport) -> Result<(), Error> {
+    /// Repositories that were deleted by then cannot be brought back any more.
+    fn reaped_before(&self, now: Timestamp) -> Timestamp {
+        let window = self.rules.undelete_window;
+        window.map_or(Timestamp(i64::MAX), |window| now - window)
+    }
+
+    /// Gives up deleted images whose undelete window is over: their blobs are unreferenced from now.
+    async fn purge_deletions(&self, now: Timestamp, report: &mut SweepReport) -> Result<(), Error> {
+        let purged = self
+            .metadata
+            .write(now, |tx, now| {
+                Box::pin(async move {
+                    let due = tx.expired_deletions(*now, STEP_ROWS).await?;
+                    for deleted in &due {
+                        tx.purge_deleted_image(deleted.repository, deleted.number, *now)
+                            .await?;
+                    }
+                    Ok::<_, Error>(due.len())
+                })
+            })
+            .await?;
+        report.has_more |= purged == STEP_ROWS;
+        Ok(())
+    }
+
+    async fn reap_repositories(
+        &self,
+        now: Timestamp,
+        report: &mut SweepReport,
+    ) -> Result<(), Error> {
         let deleted: Vec<RepositoryId> = self
             .metadata
-            .read((), |tx, ()| {
-                Box::pin(async move {
-                    Ok::<_, Error>(tx.deleted_repositories(Timestamp(i64::MAX), 2).await?)
-                })
+            .read(self.reaped_before(now), |tx, before| {
+                Box::pin(async move { Ok::<_, Error>(tx.deleted_repositories(*before, 2).await?) })
             })
             .await?;
         let Some(repository) = deleted.first() else {
