@@ -1,7 +1,7 @@
 //! What is PostgreSQL's alone: several servers on one database.
 
 use futures_util::future::{join_all, try_join_all};
-use roadstead_store::metadata::contract::{concurrency, fresh_account};
+use roadstead_store::metadata::contract::{concurrency, fresh_account, revival};
 use roadstead_store::metadata::{ErasedRead, ErasedWrite, MetadataStore, StoreError};
 use roadstead_store_sql::PostgresStore;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,19 +46,19 @@ async fn servers() -> Servers {
 
 /// The cases of concurrency hold when the writers are spread over servers.
 macro_rules! across_servers {
-    ($($case:ident)+) => {
+    ($family:ident: $($case:ident)+) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
                 let run = format!("servers {}", std::process::id());
                 let fresh = fresh_account(&run, stringify!($case));
-                concurrency::$case(&servers().await, fresh).await;
+                $family::$case(&servers().await, fresh).await;
             }
         )+
     };
 }
 
-across_servers! {
+across_servers! { concurrency:
     one_name_has_one_winner
     one_immutable_tag_has_one_winner
     the_sweep_never_takes_what_is_linked
@@ -66,6 +66,15 @@ across_servers! {
     a_push_meets_the_deletion_of_another_image
     both_last_links_go_at_once
     one_upload_has_one_finisher
+}
+
+across_servers! { revival:
+    a_purge_meets_a_push
+    a_revival_meets_a_push
+    a_revival_meets_a_purge_and_the_sweep
+    a_repository_has_one_fate
+    departures_at_once
+    runs_at_once
 }
 
 /// Servers that start together on an empty database make its schema once.

@@ -312,7 +312,8 @@ pub trait WriteLifecycle {
     /// Replaces the record of a run.
     async fn update_run(&mut self, run: i64, text: &str) -> Result<(), StoreError>;
 
-    /// Stores a page of what a run did.
+    /// Stores a page of what a run did. A run that the repository does not have is
+    /// [`StoreError::Failed`].
     async fn insert_run_page(
         &mut self,
         repository: RepositoryId,
@@ -359,8 +360,8 @@ pub trait ReadDeleted {
 /// Changes to what was deleted.
 #[async_trait]
 pub trait WriteDeleted {
-    /// Brings a deleted image back with its edges and the number it had, without tags; false if an
-    /// image with its digest is there.
+    /// Brings a deleted image back with its edges and the number it had, without tags, and orphan
+    /// no more if it was one; false if an image with its digest is there, or no such deleted one.
     async fn restore_image(
         &mut self,
         repository: RepositoryId,
@@ -384,7 +385,8 @@ pub trait WriteDeleted {
 /// Events that wait for their delivery.
 #[async_trait]
 pub trait ReadEvents {
-    /// Events for a destination, by number, after `after`.
+    /// Events for a destination, by number, after `after`. Where several servers write, an event
+    /// may show up behind one of a larger number: begin without `after` again after each delivery.
     async fn events(
         &mut self,
         destination: &str,
@@ -406,8 +408,8 @@ pub trait WriteEvents {
     /// Forgets events that were delivered.
     async fn forget_events(&mut self, seqs: &[i64]) -> Result<(), StoreError>;
 
-    /// Forgets at most `limit` events for a destination that were appended before `before`; says
-    /// how many.
+    /// Forgets at most `limit` events for a destination that were appended before `before`, the
+    /// oldest first; says how many.
     async fn drop_events(
         &mut self,
         destination: &str,

@@ -16,8 +16,10 @@ use roadstead_domain::time::Timestamp;
 use roadstead_domain::upload::Upload;
 
 use crate::metadata::{
-    AccessKey, BlobEdge, BlobLink, Garbage, ImageCursor, ImageEntry, ImageFilter, MetadataStore,
-    NewImage, NewRepository, RegistryKey, Repository, StoreError,
+    AccessKey, BlobEdge, BlobLink, DeletedImage, Event, Garbage, ImageCursor, ImageEntry,
+    ImageFilter, ImageNumber, IndexMember, LifecycleImage, MetadataStore, NewEvent, NewImage,
+    NewRepository, RegistryKey, Repository, StoreError, StoredLifecyclePolicy, StoredPage,
+    StoredPreview, StoredRun,
 };
 
 /// More rows than any case makes.
@@ -281,6 +283,39 @@ steps! {
         = |tx| tx.expired_uploads(*now, *limit);
     read garbage(after: Option<BlobKey>, limit: usize) -> Vec<Garbage>
         = |tx| tx.garbage(after.as_ref(), *limit);
+    read lifecycle_policy(id: RepositoryId) -> Option<StoredLifecyclePolicy>
+        = |tx| tx.lifecycle_policy(*id);
+    read lifecycle_due(now: Timestamp, limit: usize) -> Vec<Repository>
+        = |tx| tx.lifecycle_due(*now, *limit);
+    read lifecycle_next_due() -> Option<Timestamp> = |tx| tx.lifecycle_next_due();
+    read preview(id: RepositoryId) -> Option<StoredPreview> = |tx| tx.preview(*id);
+    read previews_in_progress(limit: usize) -> Vec<Repository>
+        = |tx| tx.previews_in_progress(*limit);
+    read preview_pages(preview: String, from: i64, limit: usize) -> Vec<StoredPage>
+        = |tx| tx.preview_pages(preview, *from, *limit);
+    read preview_page_at(preview: String, place: i64) -> Option<StoredPage>
+        = |tx| tx.preview_page_at(preview, *place);
+    read lifecycle_images(id: RepositoryId, after: Option<ImageNumber>, limit: usize)
+        -> Vec<LifecycleImage> = |tx| tx.lifecycle_images(*id, *after, *limit);
+    read lifecycle_image(id: RepositoryId, digest: Digest) -> Option<LifecycleImage>
+        = |tx| tx.lifecycle_image(*id, digest);
+    read index_members(id: RepositoryId, after: Option<IndexMember>, limit: usize)
+        -> Vec<IndexMember> = |tx| tx.index_members(*id, after.as_ref(), *limit);
+    read lifecycle_runs(id: RepositoryId, before: Option<i64>, limit: usize) -> Vec<StoredRun>
+        = |tx| tx.lifecycle_runs(*id, *before, *limit);
+    read run_pages(run: i64, from: i64, limit: usize) -> Vec<StoredPage>
+        = |tx| tx.run_pages(*run, *from, *limit);
+    read deleted_images(id: RepositoryId, limit: usize) -> Vec<DeletedImage>
+        = |tx| tx.deleted_images(*id, *limit);
+    read deleted_image(id: RepositoryId, digest: Digest) -> Option<DeletedImage>
+        = |tx| tx.deleted_image(*id, digest);
+    read expired_deletions(now: Timestamp, limit: usize) -> Vec<DeletedImage>
+        = |tx| tx.expired_deletions(*now, *limit);
+    read deleted_repository(key: RepositoryKey) -> Option<Repository>
+        = |tx| tx.deleted_repository(key);
+    read events(destination: String, after: Option<i64>, limit: usize) -> Vec<Event>
+        = |tx| tx.events(destination, *after, *limit);
+    read event_destinations() -> Vec<String> = |tx| tx.event_destinations();
     read access_key(id: String) -> Option<AccessKey> = |tx| tx.access_key(id);
     read access_keys(account: Option<AccountId>) -> Vec<AccessKey>
         = |tx| tx.access_keys(account.as_ref());
@@ -298,6 +333,36 @@ steps! {
     write insert_image(id: RepositoryId, new: NewImage) -> bool = |tx| tx.insert_image(*id, new);
     write delete_image(id: RepositoryId, digest: Digest, now: Timestamp) -> ()
         = |tx| tx.delete_image(*id, digest, *now, None);
+    write keep_deleted(id: RepositoryId, digest: Digest, now: Timestamp, kept_until: Timestamp)
+        -> () = |tx| tx.delete_image(*id, digest, *now, Some(*kept_until));
+    write restore_image(id: RepositoryId, number: ImageNumber, activated_at: Timestamp) -> bool
+        = |tx| tx.restore_image(*id, *number, *activated_at);
+    write purge_deleted_image(id: RepositoryId, number: ImageNumber, now: Timestamp) -> ()
+        = |tx| tx.purge_deleted_image(*id, *number, *now);
+    write restore_repository(id: RepositoryId) -> bool = |tx| tx.restore_repository(*id);
+    write put_lifecycle_policy(id: RepositoryId, policy: StoredLifecyclePolicy) -> ()
+        = |tx| tx.put_lifecycle_policy(*id, policy);
+    write delete_lifecycle_policy(id: RepositoryId) -> () = |tx| tx.delete_lifecycle_policy(*id);
+    write lifecycle_evaluated(id: RepositoryId, policy: String, evaluated_at: Option<Timestamp>,
+        next_run_at: Timestamp) -> ()
+        = |tx| tx.lifecycle_evaluated(*id, policy, *evaluated_at, *next_run_at);
+    write put_preview(id: RepositoryId, preview: StoredPreview) -> ()
+        = |tx| tx.put_preview(*id, preview);
+    write put_preview_page(id: RepositoryId, preview: String, page: StoredPage) -> ()
+        = |tx| tx.put_preview_page(*id, preview, page);
+    write prune_preview_pages(id: RepositoryId, limit: usize) -> bool
+        = |tx| tx.prune_preview_pages(*id, *limit);
+    write insert_run(id: RepositoryId, started_at: Timestamp, text: String) -> i64
+        = |tx| tx.insert_run(*id, *started_at, text);
+    write update_run(run: i64, text: String) -> () = |tx| tx.update_run(*run, text);
+    write insert_run_page(id: RepositoryId, run: i64, page: StoredPage) -> ()
+        = |tx| tx.insert_run_page(*id, *run, page);
+    write prune_runs(id: RepositoryId, keep: usize) -> () = |tx| tx.prune_runs(*id, *keep);
+    write append_events(at: Timestamp, events: Vec<NewEvent>) -> ()
+        = |tx| tx.append_events(*at, events);
+    write forget_events(seqs: Vec<i64>) -> () = |tx| tx.forget_events(seqs);
+    write drop_events(destination: String, before: Timestamp, limit: usize) -> u64
+        = |tx| tx.drop_events(destination, *before, *limit);
     write put_tag(id: RepositoryId, tag: ImageTag, digest: Digest, tagged_at: Timestamp, seq: i64)
         -> () = |tx| tx.put_tag(*id, tag, digest, *tagged_at, *seq);
     write delete_tag(id: RepositoryId, tag: ImageTag) -> () = |tx| tx.delete_tag(*id, tag);

@@ -124,7 +124,7 @@ pub async fn the_sweep_never_takes_what_is_linked(store: &dyn MetadataStore, fre
 }
 
 /// Stores an image if its layer is there, as a push does; false if it is not.
-async fn pushed_if_linked(
+pub(super) async fn pushed_if_linked(
     store: &dyn MetadataStore,
     repository: RepositoryId,
     image: NewImage,

@@ -4,6 +4,7 @@ use roadstead_domain::ids::AccountId;
 use roadstead_domain::time::Timestamp;
 
 use super::bench::{ALL, Bench, at, tag, tags};
+use super::deleted::remembered;
 use crate::metadata::{ImageFilter, MetadataStore, StoreError};
 
 /// With an image go its tags, bytes and edges, and nothing of any other.
@@ -158,6 +159,7 @@ pub async fn everything_can_go(store: &dyn MetadataStore, fresh: AccountId) {
         bench
             .insert_upload(&bench.new_upload(id, &format!("{text} upload")))
             .await;
+        remembered(&bench, id).await;
         ids.push(id);
     }
     bench.stored_blob(kept, "swept", at(1)).await;

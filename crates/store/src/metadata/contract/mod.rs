@@ -7,12 +7,17 @@
 mod bench;
 
 pub mod blobs;
+pub mod competing;
 pub mod concurrency;
+pub mod deleted;
 pub mod deletion;
+pub mod events;
 pub mod images;
 pub mod keys;
+pub mod lifecycle;
 pub mod paging;
 pub mod repositories;
+pub mod revival;
 pub mod transactions;
 pub mod uploads;
 
@@ -124,6 +129,50 @@ macro_rules! metadata_contract {
                 both_last_links_go_at_once
                 deleting_shared_layers_at_once
                 one_upload_has_one_finisher
+            );
+            $crate::metadata_contract!(@family $subject, lifecycle:
+                life_of_a_policy
+                an_evaluation_is_of_its_policy
+                the_longest_overdue_is_first
+                life_of_a_preview
+                pages_of_a_preview
+                former_pages_go_in_steps
+                runs_are_listed_newest_first
+                pages_of_a_run
+                old_runs_are_pruned
+            );
+            $crate::metadata_contract!(@family $subject, competing:
+                an_image_as_policies_see_it
+                images_page_by_number
+                numbers_survive_writes_in_between
+                members_page_by_child
+                orphans_wait_for_their_subject
+                departures_are_counted
+            );
+            $crate::metadata_contract!(@family $subject, deleted:
+                a_kept_image_is_seen_by_nobody
+                an_image_comes_back_as_it_was
+                a_digest_is_free_once_deleted
+                a_kept_image_holds_its_links
+                an_edge_of_a_kept_image_before_its_link
+                deleted_images_are_listed
+                a_repository_comes_back
+                a_reaped_repository_stays_gone
+                reaping_takes_what_was_remembered
+            );
+            $crate::metadata_contract!(@family $subject, events:
+                events_are_in_order
+                destinations_have_events
+                delivered_events_are_forgotten
+                old_events_are_given_up
+            );
+            $crate::metadata_contract!(@family $subject, revival:
+                a_purge_meets_a_push
+                a_revival_meets_a_push
+                a_revival_meets_a_purge_and_the_sweep
+                a_repository_has_one_fate
+                departures_at_once
+                runs_at_once
             );
         }
     };

@@ -1,0 +1,341 @@
+//! Cases about images as lifecycle policies look at them: their order, their members, orphans, and
+//! the count of departures.
+
+use roadstead_domain::ids::{AccountId, RepositoryId};
+use roadstead_domain::image::ImageStatus;
+
+use super::bench::{ALL, Bench, at, tag, tags};
+use super::lifecycle::policy;
+use crate::metadata::{ImageNumber, IndexMember, LifecycleImage, MetadataStore};
+
+/// An image with every member set, as it was stored and as it is seen.
+pub async fn an_image_as_policies_see_it(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let [id, other] = [bench.made("app").await, bench.made("other").await];
+    let digest = bench.digest("one");
+    assert_eq!(bench.lifecycle_image(&id, &digest).await, None);
+    let mut new = bench.referrer("one", "subject", "sig");
+    new.image.status = ImageStatus::Archived;
+    new.image.pushed_at = at(1);
+    new.image.push_seq = 2;
+    new.image.last_pulled_at = Some(at(3));
+    new.image.archived_at = Some(at(4));
+    new.image.activated_at = Some(at(5));
+    bench.insert_image(&id, &new).await;
+    for (text, seq) in [("a", 3), ("z", 1), ("m", 2)] {
+        bench.put_tag(&id, &tag(text), &digest, &at(1), &seq).await;
+    }
+    let seen = bench.lifecycle_image(&id, &digest).await.expect("there");
+    let expected = LifecycleImage {
+        number: seen.number,
+        digest: digest.clone(),
+        tags: tags(&["z", "m", "a"]),
+        status: ImageStatus::Archived,
+        pushed_at: at(1),
+        push_seq: 2,
+        last_pulled_at: Some(at(3)),
+        archived_at: Some(at(4)),
+        activated_at: Some(at(5)),
+        subject: Some(bench.digest("subject")),
+        orphaned_at: None,
+    };
+    assert_eq!(seen, expected);
+    assert_eq!(bench.lifecycle_images(&id, &None, &ALL).await, [expected]);
+    assert_eq!(bench.lifecycle_image(&other, &digest).await, None);
+    assert_eq!(bench.lifecycle_images(&other, &None, &ALL).await, []);
+}
+
+/// Images page in the order in which they were stored, with their tags in that of attachment; a
+/// page counts images, and what another repository stores in between is not seen.
+pub async fn images_page_by_number(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let [id, other] = [bench.made("app").await, bench.made("other").await];
+    let statuses = [
+        ImageStatus::Active,
+        ImageStatus::Archived,
+        ImageStatus::Activating,
+    ];
+    let mut model = Vec::new();
+    for n in 0..20_usize {
+        let mut new = bench.image(&format!("image {n}"));
+        new.image.status = statuses[n % 3];
+        new.image.pushed_at = at(-(n as i64));
+        let mut texts = Vec::new();
+        for repository in [id, other] {
+            bench.insert_image(&repository, &new).await;
+            texts.clear();
+            for k in 0..n % 4 {
+                // Attached against the order of their names.
+                let text = tag(&format!("t{n}-{}", 9 - k));
+                let (digest, seq) = (&new.image.digest, k as i64);
+                bench
+                    .put_tag(&repository, &text, digest, &at(1), &seq)
+                    .await;
+                texts.push(text);
+            }
+        }
+        model.push((new.image.digest, texts));
+    }
+    for size in [1, 3, 7, 20, 21] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = bench.lifecycle_images(&id, &after, &size).await;
+            assert!(page.len() <= size);
+            let Some(last) = page.last() else { break };
+            after = Some(last.number);
+            assert!(page.len() == size || seen.len() + page.len() == 20);
+            seen.extend(page);
+        }
+        assert!(seen.is_sorted_by(|a, b| a.number < b.number));
+        let seen: Vec<_> = seen.into_iter().map(|i| (i.digest, i.tags)).collect();
+        assert_eq!(seen, model, "pages of {size}");
+    }
+}
+
+/// Whoever pages while others delete, restore and push misses nobody who was there all the time.
+pub async fn numbers_survive_writes_in_between(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let id = bench.made("app").await;
+    for n in 0..20 {
+        bench
+            .insert_image(&id, &bench.image(&format!("image {n}")))
+            .await;
+    }
+    let before = bench.lifecycle_images(&id, &None, &ALL).await;
+    let (mut seen, mut gone, mut after) = (Vec::new(), Vec::new(), None);
+    loop {
+        let page = bench.lifecycle_images(&id, &after, &3).await;
+        let [first, .., last] = &page[..] else { break };
+        for image in [first, last] {
+            let digest = &image.digest;
+            bench.keep_deleted(&id, digest, &at(1), &at(9)).await;
+        }
+        assert!(bench.restore_image(&id, &first.number, &at(2)).await);
+        gone.push(last.number);
+        if seen.len() < 9 {
+            let late = bench.image(&format!("late {}", last.number.0));
+            bench.insert_image(&id, &late).await;
+        }
+        after = Some(last.number);
+        seen.extend(page.iter().map(|image| image.number));
+    }
+    assert!(seen.is_sorted_by(|a, b| a < b), "{seen:?}");
+    let left = bench.lifecycle_images(&id, &None, &ALL).await;
+    let left: Vec<ImageNumber> = left.into_iter().map(|image| image.number).collect();
+    assert!(left.is_sorted_by(|a, b| a < b), "{left:?}");
+    for ImageNumber(n) in before.iter().map(|image| image.number) {
+        assert!(seen.contains(&ImageNumber(n)), "{n} missed");
+        let is_gone = gone.contains(&ImageNumber(n));
+        assert_eq!(left.contains(&ImageNumber(n)), !is_gone, "{n}");
+    }
+}
+
+/// What indexes list pages by child and index, whether or not the child is there.
+pub async fn members_page_by_child(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let [id, other] = [bench.made("app").await, bench.made("other").await];
+    let mut model = Vec::new();
+    for n in 0..7 {
+        let own = format!("child {n}");
+        let new = bench.index_of(&format!("index {n}"), &["shared", &own]);
+        bench.insert_image(&id, &new).await;
+        bench.insert_image(&other, &new).await;
+        let digest = &new.image.digest;
+        let index = bench.lifecycle_image(&id, digest).await.expect("there");
+        for child in new.children {
+            let index = index.number;
+            model.push(IndexMember { child, index });
+        }
+    }
+    model.sort_by_key(|member| (member.child.clone(), member.index));
+    for size in [1, 3, 14, 15] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = bench.index_members(&id, &after, &size).await;
+            assert!(page.len() <= size);
+            let Some(last) = page.last() else { break };
+            after = Some(last.clone());
+            seen.extend(page);
+        }
+        assert_eq!(seen, model, "pages of {size}");
+    }
+    let gone = bench.digest("index 3");
+    let number = bench
+        .lifecycle_image(&id, &gone)
+        .await
+        .expect("there")
+        .number;
+    bench.keep_deleted(&id, &gone, &at(1), &at(9)).await;
+    let left: Vec<_> = model
+        .iter()
+        .filter(|m| m.index != number)
+        .cloned()
+        .collect();
+    assert_eq!(bench.index_members(&id, &None, &ALL).await, left);
+    assert!(bench.restore_image(&id, &number, &at(2)).await);
+    assert_eq!(bench.index_members(&id, &None, &ALL).await, model);
+}
+
+/// Referrers are orphans from the deletion of their subject until it is there again.
+pub async fn orphans_wait_for_their_subject(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let [id, other] = [bench.made("app").await, bench.made("other").await];
+    let subject = bench.digest("subject");
+    let since = async |id: &RepositoryId, label: &str| {
+        let image = bench.lifecycle_image(id, &bench.digest(label)).await;
+        image.expect("there").orphaned_at
+    };
+    for repository in [id, other] {
+        for label in ["live", "archived"] {
+            let referrer = bench.referrer(label, "subject", "sig");
+            bench.insert_image(&repository, &referrer).await;
+        }
+        let unrelated = bench.referrer("unrelated", "another", "sig");
+        bench.insert_image(&repository, &unrelated).await;
+        let archived = bench.digest("archived");
+        bench
+            .set_image_status(&repository, &archived, &ImageStatus::Archived, &at(1))
+            .await;
+        // Nobody deleted it: it never was here.
+        assert_eq!(since(&repository, "live").await, None);
+        bench
+            .insert_image(&repository, &bench.image("subject"))
+            .await;
+    }
+    for kept in [false, true] {
+        let now = if kept { at(20) } else { at(10) };
+        if kept {
+            bench.keep_deleted(&id, &subject, &now, &at(99)).await;
+        } else {
+            bench.delete_image(&id, &subject, &now).await;
+        }
+        for label in ["live", "archived"] {
+            assert_eq!(since(&id, label).await, Some(now), "{label}");
+            assert_eq!(since(&other, label).await, None, "{label}");
+        }
+        assert_eq!(since(&id, "unrelated").await, None);
+        let late = bench.referrer(&format!("late {kept}"), "subject", "sig");
+        bench.insert_image(&id, &late).await;
+        assert_eq!(since(&id, &format!("late {kept}")).await, None);
+        if kept {
+            let deleted = bench.deleted_image(&id, &subject).await.expect("kept");
+            assert!(bench.restore_image(&id, &deleted.number, &at(30)).await);
+        } else {
+            bench.insert_image(&id, &bench.image("subject")).await;
+        }
+        for label in ["live", "archived"] {
+            assert_eq!(since(&id, label).await, None, "{label}");
+        }
+    }
+    // An orphan that was deleted itself starts anew.
+    bench.delete_image(&id, &subject, &at(40)).await;
+    let live = bench.digest("live");
+    bench.keep_deleted(&id, &live, &at(41), &at(99)).await;
+    let deleted = bench.deleted_image(&id, &live).await.expect("kept");
+    assert!(bench.restore_image(&id, &deleted.number, &at(42)).await);
+    assert_eq!(since(&id, "live").await, None);
+}
+
+/// The departures that the policies of two repositories count.
+async fn departures(bench: &Bench<'_>, ids: [RepositoryId; 2]) -> [i64; 2] {
+    let mut counted = [0; 2];
+    for (at, id) in ids.iter().enumerate() {
+        let policy = bench.lifecycle_policy(id).await;
+        counted[at] = policy.expect("put").departures;
+    }
+    counted
+}
+
+/// Whatever may take an image out of the competition is counted, in its own repository; what
+/// only adds images or tells of them is not.
+pub async fn departures_are_counted(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let [id, other] = [bench.made("app").await, bench.made("other").await];
+    for id in [id, other] {
+        bench.put_lifecycle_policy(&id, &policy("policy", 1)).await;
+    }
+    let [one, two, absent] = ["one", "two", "absent"].map(|label| bench.digest(label));
+    let mut expected = 0;
+    macro_rules! step {
+        ($counts:expr, $what:literal, $done:expr) => {
+            $done.await;
+            let counted = departures(&bench, [id, other]).await;
+            if $counts {
+                assert!(counted[0] > expected, $what);
+            } else {
+                assert_eq!(counted[0], expected, $what);
+            }
+            assert_eq!(counted[1], 0, $what);
+            expected = counted[0];
+        };
+    }
+    step!(
+        false,
+        "a push",
+        bench.insert_image(&id, &bench.image("one"))
+    );
+    step!(false, "again", bench.insert_image(&id, &bench.image("one")));
+    step!(false, "two", bench.insert_image(&id, &bench.image("two")));
+    let (a, status) = (tag("a"), ImageStatus::Archived);
+    step!(false, "a new tag", bench.put_tag(&id, &a, &one, &at(1), &1));
+    step!(false, "in place", bench.put_tag(&id, &a, &one, &at(2), &2));
+    step!(
+        true,
+        "a moved tag",
+        bench.put_tag(&id, &a, &two, &at(3), &3)
+    );
+    step!(false, "a pull", bench.record_pull(&id, &one, &at(1)));
+    step!(false, "no tag", bench.delete_tag(&id, &tag("b")));
+    step!(true, "a lost tag", bench.delete_tag(&id, &a));
+    step!(
+        true,
+        "a status",
+        bench.set_image_status(&id, &one, &status, &at(1))
+    );
+    step!(
+        false,
+        "of none",
+        bench.set_image_status(&id, &absent, &status, &at(1))
+    );
+    let index = bench.index_of("absent children", &["x", "y"]);
+    step!(false, "absent children", bench.insert_image(&id, &index));
+    let index = bench.index_of("index", &["x", "one"]);
+    step!(true, "a listed image", bench.insert_image(&id, &index));
+    let referrer = bench.referrer("referrer", "subject", "sig");
+    step!(false, "a referrer", bench.insert_image(&id, &referrer));
+    step!(
+        true,
+        "its subject",
+        bench.insert_image(&id, &bench.image("subject"))
+    );
+    step!(false, "nothing", bench.delete_image(&id, &absent, &at(4)));
+    step!(true, "a deletion", bench.delete_image(&id, &two, &at(4)));
+    let subject = bench.digest("subject");
+    step!(
+        true,
+        "kept",
+        bench.keep_deleted(&id, &subject, &at(4), &at(9))
+    );
+    step!(
+        true,
+        "kept index",
+        bench.keep_deleted(&id, &index.image.digest, &at(4), &at(9))
+    );
+    for label in ["subject", "index"] {
+        let digest = bench.digest(label);
+        let number = bench
+            .deleted_image(&id, &digest)
+            .await
+            .expect("kept")
+            .number;
+        step!(true, "restored", bench.restore_image(&id, &number, &at(5)));
+    }
+    step!(
+        true,
+        "kept image",
+        bench.keep_deleted(&id, &one, &at(6), &at(9))
+    );
+    let number = bench.deleted_image(&id, &one).await.expect("kept").number;
+    step!(false, "joins", bench.restore_image(&id, &number, &at(7)));
+    assert!(expected > 0);
+}
