@@ -3,6 +3,7 @@
 //! Everything here is a pure function of (policy, images, now). Whoever runs a policy loads the
 //! images before and applies the evaluation after; a preview lists the same evaluation.
 
+pub mod cases;
 mod clocks;
 pub mod evaluate;
 pub mod explain;
