@@ -452,7 +452,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "LifecyclePolicyNotFoundException",
             "ValidationException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Ecr,
@@ -731,7 +731,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "LifecyclePolicyNotFoundException",
             "ValidationException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Ecr,
@@ -746,7 +746,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "LifecyclePolicyPreviewNotFoundException",
             "ValidationException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Ecr,
@@ -958,7 +958,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotFoundException",
             "ValidationException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Ecr,
@@ -1073,7 +1073,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "LifecyclePolicyPreviewInProgressException",
             "ValidationException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Ecr,
@@ -1149,7 +1149,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "ServerException",
             "ValidationException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Ecr,

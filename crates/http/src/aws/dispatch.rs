@@ -16,7 +16,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::access::{self, Named, by_arn, by_name};
-use super::ecr::{authorization, images, layers, listings, registry, repositories, resource_tags};
+use super::ecr::{
+    authorization, images, layers, lifecycle, listings, registry, repositories, resource_tags,
+    storage_class,
+};
 use super::error::Failure;
 use super::{Call, envelope};
 
@@ -37,7 +40,6 @@ macro_rules! not_offered_of_ecr {
         Operation::EcrBatchGetRepositoryScanningConfiguration
             | Operation::EcrCreatePullThroughCacheRule
             | Operation::EcrCreateRepositoryCreationTemplate
-            | Operation::EcrDeleteLifecyclePolicy
             | Operation::EcrDeletePullThroughCacheRule
             | Operation::EcrDeleteRegistryPolicy
             | Operation::EcrDeleteRepositoryCreationTemplate
@@ -51,8 +53,6 @@ macro_rules! not_offered_of_ecr {
             | Operation::EcrDescribeReplicationBackfillResults
             | Operation::EcrDescribeRepositoryCreationTemplates
             | Operation::EcrGetAccountSetting
-            | Operation::EcrGetLifecyclePolicy
-            | Operation::EcrGetLifecyclePolicyPreview
             | Operation::EcrGetRegistryPolicy
             | Operation::EcrGetRegistryScanningConfiguration
             | Operation::EcrGetRepositoryPolicy
@@ -61,7 +61,6 @@ macro_rules! not_offered_of_ecr {
             | Operation::EcrListReplicationBackfills
             | Operation::EcrPutAccountSetting
             | Operation::EcrPutImageScanningConfiguration
-            | Operation::EcrPutLifecyclePolicy
             | Operation::EcrPutRegistryPolicy
             | Operation::EcrPutRegistryScanningConfiguration
             | Operation::EcrPutReplicationConfiguration
@@ -69,10 +68,8 @@ macro_rules! not_offered_of_ecr {
             | Operation::EcrRegisterPullTimeUpdateExclusion
             | Operation::EcrSetRepositoryPolicy
             | Operation::EcrStartImageScan
-            | Operation::EcrStartLifecyclePolicyPreview
             | Operation::EcrStartReplicationBackfill
             | Operation::EcrStopReplicationBackfill
-            | Operation::EcrUpdateImageStorageClass
             | Operation::EcrUpdatePullThroughCacheRule
             | Operation::EcrUpdateRepositoryCreationTemplate
             | Operation::EcrValidatePullThroughCacheRule
@@ -149,6 +146,16 @@ pub(super) fn handler(operation: Operation) -> Option<Handler> {
         O::EcrBatchDeleteImage => |c, b| of_repository(c, b, by_name, images::batch_delete),
         O::EcrGetAuthorizationToken => |c, b| of_registry(c, b, authorization::token),
         O::EcrDescribeRegistry => |c, b| of_registry(c, b, registry::describe),
+        O::EcrPutLifecyclePolicy => |c, b| of_repository(c, b, by_name, lifecycle::put),
+        O::EcrGetLifecyclePolicy => |c, b| of_repository(c, b, by_name, lifecycle::get),
+        O::EcrDeleteLifecyclePolicy => |c, b| of_repository(c, b, by_name, lifecycle::delete),
+        O::EcrStartLifecyclePolicyPreview => {
+            |c, b| of_repository(c, b, by_name, lifecycle::start_preview)
+        }
+        O::EcrGetLifecyclePolicyPreview => {
+            |c, b| of_repository(c, b, by_name, lifecycle::get_preview)
+        }
+        O::EcrUpdateImageStorageClass => |c, b| of_repository(c, b, by_name, storage_class::update),
         not_offered_of_ecr!() | not_offered_of_others!() => return None,
     };
     Some(handler)

@@ -1,13 +1,14 @@
-//! Small shapes that several families share: image ids and their failures, pages, times.
+//! Small shapes that several families share: image ids, statuses and failures, pages, times.
 //!
 //! A member that is none stays absent; an id in a failure is echoed exactly as it was sent.
 
 use roadstead_api_model::Timestamp as TimestampShape;
 use roadstead_api_model::ecr::{
     ImageFailure as ImageFailureShape, ImageFailureCode as CodeShape, ImageIdentifier,
+    ImageStatus as StatusShape, TagStatus as TagStatusShape,
 };
 use roadstead_domain::digest::Digest;
-use roadstead_domain::image::{ImageFailure, ImageFailureCode, ImageId};
+use roadstead_domain::image::{ImageFailure, ImageFailureCode, ImageId, ImageStatus, TagStatus};
 use roadstead_domain::reference::ImageTag;
 use roadstead_domain::time::Timestamp;
 use roadstead_registry::paging::PageRequest;
@@ -40,6 +41,23 @@ pub(super) fn identifier(digest: &Digest, tag: Option<&ImageTag>) -> ImageIdenti
     ImageIdentifier {
         image_digest: Some(digest.to_string()),
         image_tag: tag.map(ToString::to_string),
+    }
+}
+
+pub(super) fn image_status(status: ImageStatus) -> StatusShape {
+    match status {
+        ImageStatus::Active => StatusShape::Active,
+        ImageStatus::Archived => StatusShape::Archived,
+        ImageStatus::Activating => StatusShape::Activating,
+    }
+}
+
+/// The tag status of a filter; one that is not sent lets everything pass.
+pub(super) fn tag_status(shape: Option<TagStatusShape>) -> TagStatus {
+    match shape {
+        None | Some(TagStatusShape::Any) => TagStatus::Any,
+        Some(TagStatusShape::Tagged) => TagStatus::Tagged,
+        Some(TagStatusShape::Untagged) => TagStatus::Untagged,
     }
 }
 

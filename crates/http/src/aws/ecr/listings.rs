@@ -5,9 +5,9 @@
 
 use roadstead_api_model::ecr::{
     ArtifactStatus, ArtifactStatusFilter, DescribeImagesFilter, DescribeImagesRequest,
-    DescribeImagesResponse, ImageDetail, ImageReferrer, ImageStatus as StatusShape,
-    ImageStatusFilter, ListImageReferrersRequest, ListImageReferrersResponse, ListImagesRequest,
-    ListImagesResponse, TagStatus as TagStatusShape,
+    DescribeImagesResponse, ImageDetail, ImageReferrer, ImageStatusFilter,
+    ListImageReferrersRequest, ListImageReferrersResponse, ListImagesRequest, ListImagesResponse,
+    TagStatus as TagStatusShape,
 };
 use roadstead_domain::digest::Digest;
 use roadstead_domain::image::{ImageStatus, TagStatus};
@@ -17,7 +17,7 @@ use roadstead_registry::error::{Error, Place};
 use roadstead_registry::images::{ImageFilter, ImageWithTags, Referrer};
 use roadstead_registry::paging::Page;
 
-use super::ids::{identifier, image_ids, long, page_request, timestamp};
+use super::ids::{self, identifier, image_ids, image_status, long, page_request, timestamp};
 use crate::aws::Call;
 use crate::aws::error::Failure;
 
@@ -111,12 +111,10 @@ fn image_filter(
         Some(ImageStatusFilter::Activating) => Some(ImageStatus::Activating),
         Some(ImageStatusFilter::Any) => None,
     };
-    let tag_status = match tag_status {
-        None | Some(TagStatusShape::Any) => TagStatus::Any,
-        Some(TagStatusShape::Tagged) => TagStatus::Tagged,
-        Some(TagStatusShape::Untagged) => TagStatus::Untagged,
-    };
-    ImageFilter { tag_status, status }
+    ImageFilter {
+        tag_status: ids::tag_status(tag_status),
+        status,
+    }
 }
 
 /// Whether an image that was asked for by name passes a filter that was sent along.
@@ -147,11 +145,7 @@ fn detail(place: &Place, ImageWithTags { image, tags }: ImageWithTags) -> ImageD
         artifact_media_type: image.artifact_type,
         last_recorded_pull_time: image.last_pulled_at.map(timestamp),
         subject_manifest_digest: image.subject.as_ref().map(ToString::to_string),
-        image_status: Some(match image.status {
-            ImageStatus::Active => StatusShape::Active,
-            ImageStatus::Archived => StatusShape::Archived,
-            ImageStatus::Activating => StatusShape::Activating,
-        }),
+        image_status: Some(image_status(image.status)),
         last_archived_at: image.archived_at.map(timestamp),
         last_activated_at: image.activated_at.map(timestamp),
         image_scan_status: None,
