@@ -6,6 +6,7 @@ pub mod aws;
 pub mod client;
 pub mod clock;
 pub mod images;
+pub mod lifecycle;
 pub mod oci;
 pub mod world;
 

@@ -14,6 +14,7 @@ use roadstead_registry::work::SweepReport;
 use roadstead_registry::{Registry, Rules};
 use roadstead_server::compose::{self, Stores};
 use roadstead_store::fault::{Faults, FaultyBlobs, FaultyMetadata};
+use roadstead_store::metadata::MetadataStore;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -122,6 +123,8 @@ pub struct World {
     pub credentials: Credentials,
     /// Makes the stores fail on command.
     pub faults: Arc<Faults>,
+    /// The rows, past all faults.
+    pub metadata: Arc<dyn MetadataStore>,
     directory: TempDir,
     _stop: oneshot::Sender<()>,
 }
@@ -149,6 +152,7 @@ impl World {
         );
         let stores = wrap(stores.expect("the stores open"));
         let faults = Arc::new(Faults::default());
+        let metadata = stores.metadata.clone();
         let stores = Stores {
             metadata: Arc::new(FaultyMetadata::new(stores.metadata, faults.clone())),
             blobs: Arc::new(FaultyBlobs::new(stores.blobs, faults.clone())),
@@ -177,6 +181,7 @@ impl World {
                 region: REGION.into(),
             },
             faults,
+            metadata,
             directory,
             _stop: stop,
         };
