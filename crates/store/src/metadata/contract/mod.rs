@@ -147,7 +147,9 @@ macro_rules! metadata_contract {
                 numbers_survive_writes_in_between
                 members_page_by_child
                 orphans_wait_for_their_subject
-                departures_are_counted
+                departures_of_tags_and_statuses
+                departures_by_pushes
+                departures_by_deletions
             );
             $crate::metadata_contract!(@family $subject, deleted:
                 a_kept_image_is_seen_by_nobody
