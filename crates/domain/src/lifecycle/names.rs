@@ -28,7 +28,10 @@ impl Names {
 
     /// The id of a name that was interned.
     pub(super) fn find(&self, name: &str) -> Option<u32> {
-        let hash = hash(name);
+        self.find_hashed(name, hash(name))
+    }
+
+    fn find_hashed(&self, name: &str, hash: u64) -> Option<u32> {
         self.probe(hash)
             .take_while(|slot| *slot != 0)
             .find(|slot| slot >> 32 == hash && self.get(id(*slot)) == name)
@@ -37,7 +40,8 @@ impl Names {
 
     /// The id of a name, a new one if it is new.
     pub(super) fn intern(&mut self, name: &str) -> u32 {
-        if let Some(known) = self.find(name) {
+        let hash = hash(name);
+        if let Some(known) = self.find_hashed(name, hash) {
             return known;
         }
         if self.ends.len() * 4 >= self.slots.len() * 3 {
@@ -46,7 +50,7 @@ impl Names {
         let new = self.ends.len() as u32;
         self.text.push_str(name);
         self.ends.push(self.text.len());
-        place(&mut self.slots, hash(name) << 32 | u64::from(new + 1));
+        place(&mut self.slots, (hash << 32) | u64::from(new + 1));
         new
     }
 

@@ -33,27 +33,19 @@ fn follows(verdicts: &[Verdict], images: &Images, place: u32) -> bool {
     matches!(reason, Reason::FollowsSubject | Reason::ListMember) && images.subject(place).is_some()
 }
 
-/// A referrer that follows its subject, and how many steps away from the rule's image.
-struct Follower {
-    place: u32,
-    steps: u32,
-}
-
 /// Marks every referrer that follows. They are returned in an order in which causes come first.
 fn cascade(
     images: &Images,
     holders: &Pairs,
     referrers: &Pairs,
     verdicts: &mut [Verdict],
-) -> Vec<Follower> {
+) -> Vec<u32> {
     let mut held = HeldReferrers::new(images, holders, verdicts);
-    let start = (0..images.len() as u32).filter(|place| verdicts[*place as usize].action.is_some());
-    let start = start.filter(|place| held.matters(referrers, *place));
-    let start = start.map(|place| Follower { place, steps: 0 });
-    let mut reached: Vec<Follower> = start.collect();
+    let acted = (0..images.len() as u32).filter(|place| verdicts[*place as usize].action.is_some());
+    let mut reached: Vec<u32> = acted.filter(|it| held.matters(referrers, *it)).collect();
     let causes = reached.len();
     let mut next = 0;
-    while let Some(&Follower { place, steps }) = reached.get(next) {
+    while let Some(&place) = reached.get(next) {
         next += 1;
         let expires = verdicts[place as usize].action == Some(LifecycleAction::Expire);
         let released = held.release(place, expires);
@@ -61,10 +53,7 @@ fn cascade(
             if let Some(action) = inherited(images, &held, verdicts, referrer) {
                 verdicts[referrer as usize].action = Some(action);
                 verdicts[referrer as usize].reason = Reason::Cascade;
-                reached.push(Follower {
-                    place: referrer,
-                    steps: steps + 1,
-                });
+                reached.push(referrer);
             }
         }
     }
@@ -131,17 +120,20 @@ impl HeldReferrers {
 }
 
 /// Moves referrers behind their subjects and the lists that named them.
-fn causes_first(images: &Images, holders: &Pairs, cascades: &[Follower], order: &mut [u32]) {
-    // (latest cause, steps, own turn): whatever has no cause keeps its turn.
+fn causes_first(images: &Images, holders: &Pairs, cascades: &[u32], order: &mut [u32]) {
+    // (latest cause, steps from there, own turn): whatever has no cause keeps its turn.
     let mut turns = vec![(0, 0, 0); images.len()];
     for (turn, place) in (0u32..).zip(order.iter()) {
-        turns[*place as usize] = (turn, 0, turn);
+        turns[*place as usize] = (turn, 0u32, turn);
     }
-    for Follower { place, steps } in cascades {
+    for place in cascades {
         let causes = holders.of(*place).chain(images.subject(*place));
-        let latest = causes.map(|cause| turns[cause as usize].0).max();
-        let (_, _, own) = turns[*place as usize];
-        turns[*place as usize] = (latest.unwrap_or(own).max(own), *steps, own);
+        let (mut latest, mut steps, own) = turns[*place as usize];
+        for (cause_latest, cause_steps, _) in causes.map(|cause| turns[cause as usize]) {
+            latest = latest.max(cause_latest);
+            steps = steps.max(cause_steps + 1);
+        }
+        turns[*place as usize] = (latest, steps, own);
     }
     order.sort_unstable_by_key(|place| turns[*place as usize]);
 }
