@@ -138,80 +138,23 @@ fn instants_in_any_form_and_members_of_others() {
     }
 }
 
+/// A case with one member changed, which is given by a pointer.
+fn changed(pointer: &str, value: Value) -> Value {
+    let mut case = json!({"id": "x", "kind": "evaluate", "now": 0, "policy": policy(),
+        "images": [{"digest": "a", "pushedAt": 0}, {"digest": "b", "pushedAt": 0}]});
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    case.pointer_mut(parent).unwrap()[name] = value;
+    json!({"cases": [case]})
+}
+
 #[test]
-fn errors_name_case_and_field() {
-    let case = |changes: Value| {
-        let mut case = json!({"id": "x", "kind": "evaluate", "now": 0, "policy": policy(),
-            "images": [{"digest": "a", "pushedAt": 0}, {"digest": "b", "pushedAt": 0}]});
-        for (pointer, value) in changes.as_object().unwrap() {
-            let (parent, name) = pointer.rsplit_once('/').unwrap();
-            case.pointer_mut(parent).unwrap()[name] = value.clone();
-        }
-        json!({"cases": [case]})
-    };
+fn errors_of_files() {
     for (file, expected) in [
         (json!([]), "file: "),
         (json!({}), "file: cases: "),
         (json!({"cases": [1]}), "file: cases[0]: "),
         (json!({"now": true, "cases": []}), "file: now: "),
         (json!({"cases": [{}]}), "case #1: kind: missing"),
-        (case(json!({"/kind": "guess"})), "case x: kind: "),
-        (case(json!({"/now": null})), "case x: now: "),
-        (case(json!({"/now": "noon"})), "case x: now: "),
-        (case(json!({"/policy": null})), "case x: policy: missing"),
-        (
-            case(json!({"/policy": {"rules": []}})),
-            "case x: policy: Invalid parameter at 'LifecyclePolicyText'",
-        ),
-        (case(json!({"/images": 1})), "case x: images: not a list"),
-        (
-            case(json!({"/images": [{"digest": "a", "pushedAt": 0}, 1]})),
-            "case x: images[1]: not an object",
-        ),
-        (
-            case(json!({"/images/1/digest": null})),
-            "case x: images[1].digest: missing",
-        ),
-        (
-            case(json!({"/images/1/digest": "a"})),
-            "case x: images[1].digest: another",
-        ),
-        (
-            case(json!({"/images/1/pushedAt": null})),
-            "case x: images[1].pushedAt: missing",
-        ),
-        (
-            case(json!({"/images/0/pushedAt": 1e300})),
-            "case x: images[0].pushedAt: ",
-        ),
-        (
-            case(json!({"/images/0/lastPulledAt": []})),
-            "case x: images[0].lastPulledAt: ",
-        ),
-        (
-            case(json!({"/images/0/tags": ["a", 1]})),
-            "case x: images[0].tags: ",
-        ),
-        (
-            case(json!({"/images/0/children": "a"})),
-            "case x: images[0].children: ",
-        ),
-        (
-            case(json!({"/images/0/subject": 1})),
-            "case x: images[0].subject: ",
-        ),
-        (
-            case(json!({"/images/0/status": "active"})),
-            "case x: images[0].status: ",
-        ),
-        (
-            case(json!({"/expect": []})),
-            "case x: expect: not an object",
-        ),
-        (
-            case(json!({"/expect": {"a": 1}})),
-            "case x: expect.a: not an object",
-        ),
         (
             json!({"cases": [{"id": "y", "kind": "validate"}]}),
             "case y: policyText: missing",
@@ -219,6 +162,47 @@ fn errors_name_case_and_field() {
     ] {
         let error = error(&file);
         assert!(error.starts_with(expected), "{error}\n{expected}");
+    }
+}
+
+#[test]
+fn errors_name_case_and_field() {
+    let bad_list = json!([{"digest": "a", "pushedAt": 0}, 1]);
+    for (pointer, value, expected) in [
+        ("/kind", json!("guess"), "kind: "),
+        ("/now", json!(null), "now: "),
+        ("/now", json!("noon"), "now: "),
+        ("/policy", json!(null), "policy: missing"),
+        (
+            "/policy",
+            json!({"rules": []}),
+            "policy: Invalid parameter at 'LifecyclePolicyText'",
+        ),
+        ("/images", json!(1), "images: not a list"),
+        ("/images", bad_list, "images[1]: not an object"),
+        ("/images/1/digest", json!(null), "images[1].digest: missing"),
+        ("/images/1/digest", json!("a"), "images[1].digest: another"),
+        (
+            "/images/1/pushedAt",
+            json!(null),
+            "images[1].pushedAt: missing",
+        ),
+        ("/images/0/pushedAt", json!(1e300), "images[0].pushedAt: "),
+        (
+            "/images/0/lastPulledAt",
+            json!([]),
+            "images[0].lastPulledAt: ",
+        ),
+        ("/images/0/tags", json!(["a", 1]), "images[0].tags: "),
+        ("/images/0/children", json!("a"), "images[0].children: "),
+        ("/images/0/subject", json!(1), "images[0].subject: "),
+        ("/images/0/status", json!("active"), "images[0].status: "),
+        ("/expect", json!([]), "expect: not an object"),
+        ("/expect", json!({"a": 1}), "expect.a: not an object"),
+    ] {
+        let error = error(&changed(pointer, value));
+        let expected = format!("case x: {expected}");
+        assert!(error.starts_with(&expected), "{error}\n{expected}");
     }
 }
 

@@ -215,7 +215,11 @@ impl fmt::Display for Why<'_> {
             Self::Held { lists, blocked } => {
                 match blocked {
                     Some((rule, action)) => {
-                        write!(f, "is kept although rule {rule} {} its age", would(*action))?;
+                        let would = match action {
+                            LifecycleAction::Expire => "expire it",
+                            LifecycleAction::Transition => "move it to the archive",
+                        };
+                        write!(f, "is kept although its age would make rule {rule} {would}")?;
                     }
                     None => f.write_str("is kept")?,
                 }
@@ -266,10 +270,10 @@ impl Why<'_> {
             Since::Archived => "archived",
         };
         let verb = if *acts { does(*action) } else { "is kept" };
-        write!(f, "{verb} by rule {rule}: {since} ")?;
+        write!(f, "{verb} by rule {rule}: ")?;
         match clock {
-            Some(clock) => f.write_str(&clock.rfc3339())?,
-            None => f.write_str("nobody knows when")?,
+            Some(clock) => write!(f, "{since} {}", clock.rfc3339())?,
+            None => write!(f, "nobody knows since when it is {since}")?,
         }
         if *acts {
             return write!(f, ", more than {days} days ago");
@@ -285,12 +289,5 @@ fn does(action: LifecycleAction) -> &'static str {
     match action {
         LifecycleAction::Expire => "expires",
         LifecycleAction::Transition => "moves to the archive",
-    }
-}
-
-fn would(action: LifecycleAction) -> &'static str {
-    match action {
-        LifecycleAction::Expire => "would expire images of",
-        LifecycleAction::Transition => "would archive images of",
     }
 }
