@@ -276,3 +276,43 @@ fn nothing_is_quadratic() {
     );
     assert_eq!(chain.listed().count(), 1);
 }
+
+/// As many entries as a policy text of 30 KB has room for, all of them in one list.
+#[test]
+fn thousands_of_entries() {
+    let entries: Vec<String> = (0..4_000).map(|n| format!("p{n:04}")).collect();
+    let policy = |tags| LifecyclePolicy {
+        rules: vec![rule(
+            tags,
+            Count::SinceImagePushed(1),
+            LifecycleAction::Expire,
+        )],
+    };
+    let patterns = entries.iter().map(|entry| format!("*{entry}*")).collect();
+    let all: Vec<&str> = entries.iter().map(String::as_str).collect();
+    for tags in [
+        TagSelection::Prefixes(entries.clone()),
+        TagSelection::Patterns(patterns),
+    ] {
+        let mut images = Images::new(&policy(tags));
+        for n in 0..100_000 {
+            let tag = format!("p{:04}-{n}", n % 4_000);
+            images.push(&ImageFacts {
+                tags: &[&tag],
+                ..facts(&tag)
+            });
+        }
+        let most = images.push(&ImageFacts {
+            tags: &all[1..],
+            ..facts("most")
+        });
+        let every = images.push(&ImageFacts {
+            tags: &all,
+            ..facts("every")
+        });
+        let evaluation = images.evaluate(NOW, GRACE);
+        assert_eq!(evaluation.outcome(most).reason, Reason::Unmatched);
+        assert_eq!(evaluation.outcome(every).reason, Reason::Marked);
+        assert_eq!(evaluation.summary().expiring, 1);
+    }
+}
