@@ -10,7 +10,7 @@ use roadstead_store::metadata::{StoreError, TxFuture};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior, params_from_iter};
 
-use crate::migrations::{self, Dialect, MIGRATIONS};
+use crate::migrations::{self, Dialect, MIGRATIONS, Migration};
 use crate::sql::{Param, Row, Sql, Tx, Value};
 
 /// Statements that a connection keeps prepared: more than there are texts.
@@ -66,6 +66,10 @@ pub(super) fn limit_pages(connection: &Connection, pages: u32) -> Result<(), Sto
 
 /// Applies the schema steps that are missing, all or none.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    migrate_to(connection, MIGRATIONS)
+}
+
+fn migrate_to(connection: &mut Connection, steps: &'static [Migration]) -> Result<(), StoreError> {
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(unavailable)?;
@@ -81,7 +85,7 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
             .and_then(|records| records.collect::<Result<Vec<(i64, String)>, _>>())
             .map_err(failed)?
     };
-    for step in migrations::pending(MIGRATIONS, &applied)? {
+    for step in migrations::pending(steps, &applied)? {
         transaction
             .execute_batch(&step.render(&DIALECT))
             .map_err(failed)?;
@@ -233,4 +237,49 @@ pub(super) fn unavailable(error: rusqlite::Error) -> StoreError {
 /// A statement failed.
 pub(super) fn failed(error: rusqlite::Error) -> StoreError {
     StoreError::Failed(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(connection: &Connection, sql: &str) -> Vec<i64> {
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    }
+
+    /// A store of the first release keeps its rows when it is brought up to date, and the names of
+    /// its indexes; what it had begun to reap is not restorable.
+    #[test]
+    fn a_store_of_the_first_release_is_brought_up_to_date() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut connection = open_writer(&directory.path().join("metadata.sqlite")).unwrap();
+        migrate_to(&mut connection, &MIGRATIONS[..1]).unwrap();
+        let rows = "INSERT INTO repository VALUES (1, 0, 'a', 'b', 'live', 0, 0, '[]', 0, NULL), \
+             (2, 0, 'a', 'b', 'gone', 0, 0, '[]', 0, 5); \
+             INSERT INTO image VALUES \
+             (7, 1, 'd', 'm', 1, 1, NULL, NULL, 0, 0, 0, 1, NULL, NULL, NULL); \
+             INSERT INTO manifest VALUES (7, x'00'); \
+             INSERT INTO tag VALUES (1, 't', 7, 0, 0); \
+             INSERT INTO blob_edge VALUES (7, 'x', 1, 'm'), (7, 'y', 1, 'm');";
+        connection.execute_batch(rows).unwrap();
+        migrate(&mut connection).unwrap();
+        migrate(&mut connection).unwrap();
+        let edges = "SELECT image_id FROM blob_edge \
+             WHERE repository_id = 1 AND media_type = 'm' AND digest IN ('x', 'y')";
+        assert_eq!(numbers(&connection, edges), [7, 7]);
+        let reaped = "SELECT is_reaped FROM repository ORDER BY id";
+        assert_eq!(numbers(&connection, reaped), [0, 1]);
+        assert_eq!(numbers(&connection, "SELECT image_id FROM tag"), [7]);
+        let orphans = "SELECT count(*) FROM image WHERE orphaned_at IS NOT NULL";
+        assert_eq!(numbers(&connection, orphans), [0]);
+        let indexes = "SELECT count(*) FROM sqlite_schema WHERE type = 'index' \
+             AND name IN ('blob_edge_holder', 'tag_of_image')";
+        assert_eq!(numbers(&connection, indexes), [2]);
+        // The edges outlive their image: they hold what a deleted one needs.
+        let gone = "DELETE FROM tag; DELETE FROM manifest; DELETE FROM image";
+        connection.execute_batch(gone).unwrap();
+        assert_eq!(numbers(&connection, edges), [7, 7]);
+    }
 }

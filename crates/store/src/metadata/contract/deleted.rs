@@ -1,15 +1,11 @@
 //! Cases about images and repositories that were deleted and can be brought back.
 
 use roadstead_domain::ids::AccountId;
-use roadstead_domain::image::ImageStatus;
+use roadstead_domain::image::{ImageStatus, TagStatus};
 use roadstead_domain::time::Timestamp;
 
 use super::bench::{ALL, Bench, at, tag, tags};
-use super::lifecycle::{page, policy};
-use crate::metadata::{
-    DeletedImage, ImageFilter, ImageNumber, MetadataStore, NewEvent, NewImage, PreviewStatus,
-    StoredPreview,
-};
+use crate::metadata::{DeletedImage, ImageFilter, ImageNumber, MetadataStore, NewImage};
 
 /// An index with a subject, blobs and every time set: whatever an image can have.
 fn rich(bench: &Bench<'_>) -> NewImage {
@@ -124,7 +120,7 @@ pub async fn an_image_comes_back_as_it_was(store: &dyn MetadataStore, fresh: Acc
     let referrers = bench.referrers(&id, &subject, &vec![], &None, &ALL).await;
     assert_eq!(referrers, [image.clone()]);
     let untagged = ImageFilter {
-        tag_status: roadstead_domain::image::TagStatus::Untagged,
+        tag_status: TagStatus::Untagged,
         status: None,
     };
     assert_eq!(bench.images(&id, &untagged, &None, &ALL).await, [image]);
@@ -372,78 +368,4 @@ pub async fn a_reaped_repository_stays_gone(store: &dyn MetadataStore, fresh: Ac
     while !bench.reap_repository(&id, &1).await {}
     assert!(!bench.restore_repository(&id).await);
     assert_eq!(bench.deleted_repository(&key).await, None);
-}
-
-/// Puts a policy, previews, runs, events and deleted images into a repository.
-pub(super) async fn remembered(bench: &Bench<'_>, id: roadstead_domain::ids::RepositoryId) {
-    bench.put_lifecycle_policy(&id, &policy("policy", 1)).await;
-    let preview = StoredPreview {
-        preview_id: format!("{}-{}", bench.account, id.0),
-        text: "text".into(),
-        status: PreviewStatus::InProgress,
-        started_at: at(1),
-        completed_at: None,
-        expiring: 0,
-        transitioning: 0,
-    };
-    bench.put_preview(&id, &preview).await;
-    let run = bench.insert_run(&id, &at(1), &"run".into()).await;
-    bench.insert_run(&id, &at(2), &"without pages".into()).await;
-    for n in 0..2 {
-        let page = page(n, n, "text");
-        bench
-            .put_preview_page(&id, &preview.preview_id, &page)
-            .await;
-        bench.insert_run_page(&id, &run, &page).await;
-        let new = bench.index_of(&format!("kept {n}"), &["child"]);
-        let new = NewImage {
-            blobs: bench.image_of("kept", &["held"]).blobs,
-            ..new
-        };
-        bench.insert_image(&id, &new).await;
-        bench
-            .keep_deleted(&id, &new.image.digest, &at(1), &at(9))
-            .await;
-        let event = NewEvent {
-            destination: format!("{}-{}", bench.account, id.0),
-            repository: id,
-            payload: "text".into(),
-        };
-        bench.append_events(&at(1), &vec![event]).await;
-    }
-}
-
-/// All that a repository remembers goes with it, in bounded steps, and nothing of another.
-pub async fn reaping_takes_what_was_remembered(store: &dyn MetadataStore, fresh: AccountId) {
-    let bench = Bench::new(store, fresh);
-    let [id, other] = [bench.made("app").await, bench.made("other").await];
-    for repository in [id, other] {
-        let key = format!("held in {}", repository.0);
-        bench.stored_bytes(repository, "held", &key, at(1)).await;
-        remembered(&bench, repository).await;
-    }
-    bench.delete_repository(&id, &at(3)).await;
-    // Two deleted images, a link, two pages of a preview, two of a run, two runs, two events.
-    let mut steps = 0;
-    while !bench.reap_repository(&id, &2).await {
-        steps += 1;
-        assert!(steps < 20, "reaping does not end");
-    }
-    assert_eq!(steps, 5);
-    assert!(bench.is_garbage(&format!("held in {}", id.0)).await);
-    for (repository, left) in [(id, 0), (other, 2)] {
-        assert_eq!(bench.deleted_images(&repository, &ALL).await.len(), left);
-        let runs = bench.lifecycle_runs(&repository, &None, &ALL).await;
-        assert_eq!(runs.len(), left);
-        let preview = format!("{}-{}", bench.account, repository.0);
-        let pages = bench.preview_pages(&preview, &0, &ALL).await;
-        assert_eq!(pages.len(), left);
-        let events = bench.events(&preview, &None, &ALL).await;
-        assert_eq!(events.len(), left);
-        let is_kept = left > 0;
-        let policy = bench.lifecycle_policy(&repository).await;
-        assert_eq!(policy.is_some(), is_kept);
-        assert_eq!(bench.preview(&repository).await.is_some(), is_kept);
-    }
-    assert_eq!(bench.unreferenced_since(other, "held").await, Some(None));
 }

@@ -79,6 +79,7 @@ macro_rules! metadata_contract {
                 a_deleted_tag_leaves_its_image
                 reaping_goes_in_steps
                 reaping_keeps_what_others_use
+                reaping_takes_what_was_remembered
                 live_repositories_are_not_reaped
                 everything_can_go
             );
@@ -160,7 +161,6 @@ macro_rules! metadata_contract {
                 deleted_images_are_listed
                 a_repository_comes_back
                 a_reaped_repository_stays_gone
-                reaping_takes_what_was_remembered
             );
             $crate::metadata_contract!(@family $subject, events:
                 events_are_in_order
