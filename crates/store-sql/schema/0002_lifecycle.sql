@@ -64,7 +64,11 @@ CREATE TABLE lifecycle_policy (
     put_at        {integer} NOT NULL,
     evaluated_at  {integer},
     next_run_at   {integer} NOT NULL,
-    departures    {integer} NOT NULL,
+    departures    {integer} NOT NULL
+) {table};
+-- Apart from its policy, so that a departure does not write the text again.
+CREATE TABLE lifecycle_policy_text (
+    repository_id {integer} PRIMARY KEY REFERENCES lifecycle_policy (repository_id),
     text          {text} NOT NULL
 ) {table};
 CREATE INDEX lifecycle_policy_due ON lifecycle_policy (next_run_at, repository_id);
@@ -114,14 +118,13 @@ CREATE TABLE lifecycle_run_page (
 
 -- What waits to be told. On PostgreSQL numbers are drawn before the commit, so that a reader may
 -- see a number before a smaller one. Rows go only once they were delivered or given up, and a
--- reader starts again from the first that waits: none is skipped.
+-- reader starts again from the first that waits: none is skipped. They outlive their repository.
 CREATE TABLE event (
     seq           {identity},
     destination   {text} NOT NULL,
-    repository_id {integer} NOT NULL REFERENCES repository (id),
+    repository_id {integer} NOT NULL,
     appended_at   {integer} NOT NULL,
     payload       {text} NOT NULL
 ) {table};
 CREATE UNIQUE INDEX event_destination ON event (destination, seq);
 CREATE INDEX event_age ON event (destination, appended_at, seq);
-CREATE INDEX event_repository ON event (repository_id, seq);

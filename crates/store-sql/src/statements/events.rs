@@ -25,25 +25,6 @@ impl<S: Sql> Tx<S> {
             .execute_each("DELETE FROM event WHERE seq = ?1", &sets)
             .await
     }
-
-    /// Forgets at most `rows` events about a repository that is being reaped; says how many.
-    pub(super) async fn reap_events(
-        &mut self,
-        repository: RepositoryId,
-        rows: usize,
-    ) -> Result<usize, StoreError> {
-        let events = self
-            .0
-            .query(
-                "SELECT seq FROM event WHERE repository_id = ?1 LIMIT ?2",
-                &[repository.0.into(), limit(rows)],
-            )
-            .await?;
-        let seqs = events.iter().map(|row| row.int(0));
-        let seqs = seqs.collect::<Result<Vec<_>, _>>()?;
-        self.delete_events(&seqs).await?;
-        Ok(seqs.len())
-    }
 }
 
 #[async_trait]

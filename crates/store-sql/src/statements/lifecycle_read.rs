@@ -62,7 +62,8 @@ impl<S: Sql> ReadLifecycle for Tx<S> {
         let row = self
             .query_first(
                 "SELECT text, policy_id, put_at, evaluated_at, next_run_at, departures \
-                 FROM lifecycle_policy WHERE repository_id = ?1",
+                 FROM lifecycle_policy JOIN lifecycle_policy_text USING (repository_id) \
+                 WHERE repository_id = ?1",
                 &params![repository.0],
             )
             .await?;

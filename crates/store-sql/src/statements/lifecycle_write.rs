@@ -26,6 +26,19 @@ impl<S: Sql> Tx<S> {
         Ok(())
     }
 
+    pub(super) async fn delete_policy_rows(
+        &mut self,
+        repository: RepositoryId,
+    ) -> Result<(), StoreError> {
+        for sql in [
+            "DELETE FROM lifecycle_policy_text WHERE repository_id = ?1",
+            "DELETE FROM lifecycle_policy WHERE repository_id = ?1",
+        ] {
+            self.0.execute(sql, &params![repository.0]).await?;
+        }
+        Ok(())
+    }
+
     /// Pages of former previews on one side of the current one: (preview, page).
     async fn former_pages(
         &mut self,
@@ -54,11 +67,10 @@ impl<S: Sql> WriteLifecycle for Tx<S> {
         self.0
             .execute(
                 "INSERT INTO lifecycle_policy (repository_id, policy_id, put_at, evaluated_at, \
-                 next_run_at, departures, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+                 next_run_at, departures) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
                  ON CONFLICT (repository_id) DO UPDATE SET policy_id = excluded.policy_id, \
                  put_at = excluded.put_at, evaluated_at = excluded.evaluated_at, \
-                 next_run_at = excluded.next_run_at, departures = excluded.departures, \
-                 text = excluded.text",
+                 next_run_at = excluded.next_run_at, departures = excluded.departures",
                 &params![
                     repository.0,
                     policy.policy_id.as_str(),
@@ -66,8 +78,14 @@ impl<S: Sql> WriteLifecycle for Tx<S> {
                     policy.evaluated_at.map(|at| at.0),
                     policy.next_run_at.0,
                     policy.departures,
-                    policy.text.as_str(),
                 ],
+            )
+            .await?;
+        self.0
+            .execute(
+                "INSERT INTO lifecycle_policy_text (repository_id, text) VALUES (?1, ?2) \
+                 ON CONFLICT (repository_id) DO UPDATE SET text = excluded.text",
+                &params![repository.0, policy.text.as_str()],
             )
             .await?;
         Ok(())
@@ -77,13 +95,7 @@ impl<S: Sql> WriteLifecycle for Tx<S> {
         &mut self,
         repository: RepositoryId,
     ) -> Result<(), StoreError> {
-        self.0
-            .execute(
-                "DELETE FROM lifecycle_policy WHERE repository_id = ?1",
-                &params![repository.0],
-            )
-            .await?;
-        Ok(())
+        self.delete_policy_rows(repository).await
     }
 
     async fn lifecycle_evaluated(

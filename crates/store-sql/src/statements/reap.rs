@@ -8,8 +8,7 @@ use roadstead_store::metadata::StoreError;
 use crate::sql::{Sql, Tx, limit, params};
 
 impl<S: Sql> Tx<S> {
-    /// One step of at most `rows` images, links, uploads, pages, runs and events; true once the row
-    /// is gone.
+    /// One step of at most `rows` images, links, uploads, pages and runs; true once the row is gone.
     pub(super) async fn reap(
         &mut self,
         repository: RepositoryId,
@@ -42,12 +41,11 @@ impl<S: Sql> Tx<S> {
         left -= self.reap_preview_pages(repository, left).await?;
         left -= self.reap_run_pages(repository, left).await?;
         left -= self.reap_runs(repository, left).await?;
-        left -= self.reap_events(repository, left).await?;
         if left == 0 {
             return Ok(false);
         }
+        self.delete_policy_rows(repository).await?;
         for sql in [
-            "DELETE FROM lifecycle_policy WHERE repository_id = ?1",
             "DELETE FROM lifecycle_preview WHERE repository_id = ?1",
             "DELETE FROM resource_tag WHERE repository_id = ?1",
             "DELETE FROM repository WHERE id = ?1",

@@ -40,8 +40,9 @@ pub trait WriteRepositories {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Removes up to `limit` images (live and deleted), links, uploads, pages, runs and events of a
-    /// deleted repository, turning bytes that nothing else refers to into garbage. True once
+    /// Removes up to `limit` images (live and deleted), links, uploads, pages and runs of a
+    /// deleted repository, turning bytes that nothing else refers to into garbage. Events that wait
+    /// stay. True once
     /// nothing is left and the row itself is gone.
     /// A repository that is not deleted is refused with [`StoreError::Failed`].
     async fn reap_repository(
