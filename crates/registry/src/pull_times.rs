@@ -2,7 +2,7 @@
 //! for a commit. A crash loses the last few seconds of it and nothing else (ecr.md 6.2).
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::RepositoryId;
@@ -14,9 +14,9 @@ use crate::error::Error;
 /// Images whose pull waits to be written, at most; more are not noted until the next write.
 const NOTED_MAX: usize = 20_000;
 
-/// Pulls that are not written yet, the latest of each image.
-#[derive(Default)]
-pub(crate) struct PullTimes(Mutex<HashMap<(RepositoryId, Digest), Timestamp>>);
+/// Pulls that are not written yet, the latest of each image. Clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct PullTimes(Arc<Mutex<HashMap<(RepositoryId, Digest), Timestamp>>>);
 
 impl PullTimes {
     fn lock(&self) -> MutexGuard<'_, HashMap<(RepositoryId, Digest), Timestamp>> {
@@ -31,11 +31,9 @@ impl PullTimes {
         }
     }
 
-    /// The pulls of a repository that wait to be written.
-    pub(crate) fn noted(&self, repository: RepositoryId) -> HashMap<Digest, Timestamp> {
-        let noted = self.lock();
-        let own = noted.iter().filter(|((of, _), _)| *of == repository);
-        own.map(|((_, digest), at)| (digest.clone(), *at)).collect()
+    /// The pull of an image that waits to be written.
+    pub(crate) fn noted(&self, repository: RepositoryId, digest: &Digest) -> Option<Timestamp> {
+        self.lock().get(&(repository, digest.clone())).copied()
     }
 }
 

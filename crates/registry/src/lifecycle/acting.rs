@@ -1,7 +1,5 @@
 //! One batch of a run: each action is decided again inside the transaction that carries it out.
 
-use std::collections::HashMap;
-
 use roadstead_domain::digest::Digest;
 use roadstead_domain::image::{ImageFailureCode, ImageId, ImageStatus};
 use roadstead_domain::lifecycle::evaluate::Planned;
@@ -19,6 +17,7 @@ use crate::Registry;
 use crate::delete_images::Deleting;
 use crate::error::Error;
 use crate::events::Announcer;
+use crate::pull_times::PullTimes;
 use crate::storage_class::announce_move;
 
 /// How a batch ended.
@@ -45,8 +44,8 @@ struct Batch {
     held: Vec<RunEntry>,
     recheck: Recheck,
     orphan_grace: Span,
-    /// Pulls that are not written yet.
-    pulled: HashMap<Digest, Timestamp>,
+    /// Asked inside the transaction: a pull may come while that waits for its turn.
+    pulled: PullTimes,
     deleting: Deleting,
     announcer: Announcer,
     teller: Teller,
@@ -80,7 +79,7 @@ impl Registry {
             held: std::mem::take(&mut run.held),
             recheck: run.recheck.clone(),
             orphan_grace: self.rules.orphan_grace,
-            pulled: self.pull_times.noted(repository.id),
+            pulled: self.pull_times.clone(),
             deleting: self.deleting(now),
             announcer: self.announcer(now),
             teller: self.teller(&run.facts),
@@ -155,7 +154,8 @@ async fn act_on_one(
     let Some(mut image) = tx.lifecycle_image(repository.id, &digest).await? else {
         return Ok(RunOutcome::Changed);
     };
-    image.last_pulled_at = image.last_pulled_at.max(batch.pulled.get(&digest).copied());
+    let pulled = batch.pulled.noted(repository.id, &digest);
+    image.last_pulled_at = image.last_pulled_at.max(pulled);
     let standing = standing(tx, repository, &image).await?;
     let holds = with_facts(&image, |facts| {
         let (now, grace) = (batch.now, batch.orphan_grace);
