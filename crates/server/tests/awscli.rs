@@ -352,3 +352,86 @@ fn list_images(server: &Server, repository: &str) -> Value {
         .ecr(&["list-images", "--repository-name", repository]);
     answer["imageIds"].clone()
 }
+
+/// The policy of the DeleteLifecyclePolicy page.
+const FOURTEEN_DAYS: &str = r#"{"rules":[{"rulePriority":1,"description":"Expire images older than 14 days","selection":{"tagStatus":"untagged","countType":"sinceImagePushed","countUnit":"days","countNumber":14},"action":{"type":"expire"}}]}"#;
+
+#[test]
+fn documented_example_of_deleting_a_lifecycle_policy() {
+    let server = Server::start();
+    let aws = server.aws();
+    let name = "project-a/amazon-ecs-sample";
+    let named = |operation| vec![operation, "--repository-name", name];
+    aws.create_repository(name);
+    let text = ["--lifecycle-policy-text", FOURTEEN_DAYS];
+    let mut told = json!({
+        "registryId": ACCOUNT, "repositoryName": name, "lifecyclePolicyText": FOURTEEN_DAYS,
+    });
+    let put = [named("put-lifecycle-policy"), text.to_vec()].concat();
+    assert_eq!(aws.ecr(&put), told);
+    // Until it runs for the first time (AWS CLI examples, get-lifecycle-policy).
+    told["lastEvaluatedAt"] = json!(0.0);
+    assert_eq!(aws.ecr(&named("get-lifecycle-policy")), told);
+    assert_eq!(aws.ecr(&named("delete-lifecycle-policy")), told);
+    for operation in ["get-lifecycle-policy", "delete-lifecycle-policy"] {
+        let said = aws.ecr_refused(&named(operation));
+        assert!(
+            said.contains("(LifecyclePolicyNotFoundException)"),
+            "{said}"
+        );
+        let why = format!(
+            "Lifecycle policy does not exist for the repository with name '{name}' in the registry \
+             with id '{ACCOUNT}'"
+        );
+        assert!(said.ends_with(&why), "{said}");
+    }
+}
+
+#[test]
+fn a_lifecycle_policy_is_previewed() {
+    let server = Server::start();
+    let aws = server.aws();
+    aws.create_repository("app");
+    let (old, young) = (Image::new("old", "amd64"), Image::new("young", "amd64"));
+    aws.push("app", &old, &["v1"]);
+    aws.push("app", &young, &["v2"]);
+    let named = |operation| vec![operation, "--repository-name", "app"];
+    let said = aws.ecr_refused(&named("get-lifecycle-policy-preview"));
+    assert!(
+        said.contains("(LifecyclePolicyPreviewNotFoundException)"),
+        "{said}"
+    );
+    let text = r#"{ "rules": [ { "rulePriority": 1, "selection": { "tagStatus": "any",
+        "countType": "imageCountMoreThan", "countNumber": 1 }, "action": { "type": "expire" } } ] }"#;
+    let start = [
+        named("start-lifecycle-policy-preview"),
+        vec!["--lifecycle-policy-text", text],
+    ];
+    let started = json!({
+        "registryId": ACCOUNT, "repositoryName": "app", "lifecyclePolicyText": text,
+        "status": "IN_PROGRESS",
+    });
+    assert_eq!(aws.ecr(&start.concat()), started);
+    let preview = (0..60)
+        .map(|_| aws.ecr(&named("get-lifecycle-policy-preview")))
+        .find(|preview| preview["status"] != "IN_PROGRESS");
+    let preview = preview.expect("a preview that ends");
+    assert_eq!(preview["status"], "COMPLETE");
+    assert_eq!(preview["lifecyclePolicyText"], text);
+    assert_eq!(preview["summary"], json!({ "expiringImageTotalCount": 1 }));
+    let mut results = preview["previewResults"].clone();
+    let pushed_at = results[0]["imagePushedAt"].take();
+    assert!(
+        pushed_at.as_f64().is_some_and(|at| at > 1.7e9),
+        "{pushed_at}"
+    );
+    let result = json!({
+        "imageDigest": old.digest(), "imageTags": ["v1"], "imagePushedAt": null,
+        "action": { "type": "EXPIRE" }, "appliedRulePriority": 1, "storageClass": "STANDARD",
+    });
+    assert_eq!(results, json!([result]));
+    assert_eq!(
+        list_images(&server, "app").as_array().map(Vec::len),
+        Some(2)
+    );
+}

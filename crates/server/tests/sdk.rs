@@ -9,10 +9,12 @@ use aws_sdk_ecr::Client;
 use aws_sdk_ecr::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_ecr::primitives::Blob;
 use aws_sdk_ecr::types::{
-    ImageIdentifier, ImageScanningConfiguration, ImageTagMutability, LayerAvailability,
-    ListImageReferrersFilter, SubjectIdentifier, Tag,
+    ImageActionType, ImageIdentifier, ImageScanningConfiguration, ImageStatus, ImageTagMutability,
+    LayerAvailability, LifecyclePolicyPreviewStatus, LifecyclePolicyStorageClass,
+    ListImageReferrersFilter, SubjectIdentifier, Tag, TargetStorageClass,
 };
 use http::Method;
+use roadstead_domain::time::Span;
 use roadstead_registry::context::Clock as _;
 use roadstead_server::ambient::SystemClock;
 use roadstead_testkit::{Layout, World, images};
@@ -340,4 +342,85 @@ async fn layers_checked_and_downloaded() {
     let absent = absent.layer_digest(&unknown).send().await;
     let absent = absent.expect_err("it is not there").into_service_error();
     assert!(absent.is_layers_not_found_exception());
+}
+
+const KEEP_ONE: &str = r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":1},"action":{"type":"expire"}}]}"#;
+
+#[tokio::test]
+async fn lifecycle_policies_and_their_previews() {
+    let world = World::start().await;
+    let client = client(&world).await;
+    let made = client.create_repository().repository_name(NAME);
+    made.send().await.expect("CreateRepository");
+    let (old, young) = (Layout::image("old"), Layout::image("young"));
+    push(&client, &old, Some("v1")).await;
+    world.clock.advance(Span::seconds(1));
+    push(&client, &young, Some("v2")).await;
+
+    let put = client.put_lifecycle_policy().repository_name(NAME);
+    let put = put.lifecycle_policy_text(KEEP_ONE).send().await;
+    let put = put.expect("PutLifecyclePolicy");
+    assert_eq!(put.lifecycle_policy_text(), Some(KEEP_ONE));
+    let get = client.get_lifecycle_policy().repository_name(NAME);
+    let got = get.send().await.expect("GetLifecyclePolicy");
+    assert_eq!(got.lifecycle_policy_text(), Some(KEEP_ONE));
+    assert_eq!(got.last_evaluated_at().map(|at| at.secs()), Some(0));
+
+    let start = client
+        .start_lifecycle_policy_preview()
+        .repository_name(NAME);
+    let started = start.send().await.expect("StartLifecyclePolicyPreview");
+    let in_progress = LifecyclePolicyPreviewStatus::InProgress;
+    assert_eq!(started.status(), Some(&in_progress));
+    world.previews().await;
+    let get = client.get_lifecycle_policy_preview().repository_name(NAME);
+    let preview = get.send().await.expect("GetLifecyclePolicyPreview");
+    assert_eq!(
+        preview.status(),
+        Some(&LifecyclePolicyPreviewStatus::Complete)
+    );
+    let [result] = preview.preview_results() else {
+        panic!("one result: {preview:?}");
+    };
+    assert_eq!(result.image_digest(), Some(old.manifest.digest.as_str()));
+    assert_eq!(result.image_tags(), ["v1"]);
+    assert_eq!(result.applied_rule_priority(), Some(1));
+    let standard = LifecyclePolicyStorageClass::Standard;
+    assert_eq!(result.storage_class(), Some(&standard));
+    let action = result.action().expect("an action");
+    assert_eq!(action.r#type(), Some(&ImageActionType::Expire));
+    assert_eq!(action.target_storage_class(), None);
+    let summary = preview.summary().expect("a summary");
+    assert_eq!(summary.expiring_image_total_count(), Some(1));
+    assert!(summary.transitioning_image_total_counts().is_empty());
+
+    let delete = client.delete_lifecycle_policy().repository_name(NAME);
+    let deleted = delete.send().await.expect("DeleteLifecyclePolicy");
+    assert_eq!(deleted.lifecycle_policy_text(), Some(KEEP_ONE));
+    let gone = client.get_lifecycle_policy().repository_name(NAME);
+    let gone = gone.send().await.expect_err("it is gone");
+    let gone = gone.into_service_error();
+    assert!(gone.is_lifecycle_policy_not_found_exception());
+}
+
+#[tokio::test]
+async fn an_image_to_the_archive_and_back() {
+    let world = World::start().await;
+    let client = client(&world).await;
+    let made = client.create_repository().repository_name(NAME);
+    made.send().await.expect("CreateRepository");
+    let layout = Layout::image("cold");
+    push(&client, &layout, Some("v1")).await;
+    for (class, status) in [
+        (TargetStorageClass::Archive, ImageStatus::Archived),
+        (TargetStorageClass::Standard, ImageStatus::Activating),
+    ] {
+        let update = client.update_image_storage_class().repository_name(NAME);
+        let update = update.image_id(by_tag("v1")).target_storage_class(class);
+        let told = update.send().await.expect("UpdateImageStorageClass");
+        assert_eq!(told.image_status(), Some(&status));
+        let id = told.image_id().expect("an image id");
+        assert_eq!(id.image_digest(), Some(layout.manifest.digest.as_str()));
+        assert_eq!(id.image_tag(), Some("v1"));
+    }
 }
