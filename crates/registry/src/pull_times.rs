@@ -38,21 +38,27 @@ impl PullTimes {
 }
 
 impl Registry {
-    /// Writes the pulls noted since the last call, in one transaction.
+    /// Writes the pulls noted until now, in one transaction. They stay noted until that is done:
+    /// a lifecycle run misses none of them, and those of a failed write are written later.
     pub async fn write_pull_times(&self) -> Result<(), Error> {
-        let noted = std::mem::take(&mut *self.pull_times.lock());
+        let noted = self.pull_times.lock().clone();
         if noted.is_empty() {
             return Ok(());
         }
+        let written = noted.clone();
         self.metadata
             .write(noted, |tx, noted| {
                 Box::pin(async move {
                     for ((repository, digest), at) in noted {
                         tx.record_pull(*repository, digest, *at).await?;
                     }
-                    Ok(())
+                    Ok::<_, Error>(())
                 })
             })
-            .await
+            .await?;
+        // One that was pulled again meanwhile waits for the next write.
+        let mut noted = self.pull_times.lock();
+        noted.retain(|image, at| written.get(image) != Some(at));
+        Ok(())
     }
 }

@@ -171,3 +171,20 @@ async fn a_preview_ends_at_every_call_and_is_done_again() {
         }
     }
 }
+
+/// A pull whose time could not be written counts all the same, now and after the next write.
+#[tokio::test]
+async fn a_pull_that_could_not_be_written_is_not_forgotten() {
+    let shelf = Shelf::start().await;
+    let world = &shelf.world;
+    shelf.push("1", &["v1"], 20).await;
+    shelf.push("2", &["v2"], 20).await;
+    shelf.put(&[archive(1, any_unpulled(10))]).await;
+    let client = crate::doors::Client::of(world).await;
+    client.pull(NAME, "v1").await.expect("an image");
+    world.faults.fail_all(When::Before);
+    assert!(world.registry.write_pull_times().await.is_err());
+    world.faults.clear();
+    shelf.settle().await;
+    assert_eq!(shelf.left().await, ["1[v1]", "2[v2] ARCHIVED"]);
+}

@@ -2,6 +2,7 @@
 //! another text, deletion (lifecycle.md 4 and 5; ecr.md 1.4).
 
 use roadstead_domain::time::{Span, Timestamp};
+use roadstead_store::fault::When;
 use roadstead_testkit::World;
 use serde_json::{Value, json};
 
@@ -228,4 +229,33 @@ async fn documented_example_of_deleting_a_policy() {
         gone.code(),
         (400, "LifecyclePolicyNotFoundException".into())
     );
+}
+
+/// The page of every operation lists it: a problem of the server, so nothing was done.
+#[tokio::test]
+async fn documented_server_exceptions_change_nothing() {
+    let shelf = Shelf::start().await;
+    shelf.push("1", &["v1"], 0).await;
+    shelf.put(&[expire(1, untagged_older(1))]).await;
+    let name = json!({ "repositoryName": NAME });
+    let policy = ok(&shelf.world, "GetLifecyclePolicy", name.clone()).await;
+    for (operation, body) in bodies() {
+        shelf.world.faults.fail_all(When::Before);
+        let answer = shelf.world.ecr(operation, body).await;
+        shelf.world.faults.clear();
+        let told = error(
+            "ServerException",
+            "The server could not complete the request",
+        );
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()),
+            (500, told),
+            "{operation}"
+        );
+    }
+    let after = ok(&shelf.world, "GetLifecyclePolicy", name.clone()).await;
+    assert_eq!(after, policy);
+    let told = refused(&shelf.world, "GetLifecyclePolicyPreview", name).await;
+    assert_eq!(told["__type"], "LifecyclePolicyPreviewNotFoundException");
+    assert_eq!(shelf.left().await, ["1[v1]"]);
 }
