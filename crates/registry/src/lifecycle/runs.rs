@@ -29,6 +29,8 @@ const EVALUATIONS_MAX: u32 = 5;
 const HELD_MAX: usize = 1_000;
 /// Runs whose records a repository keeps.
 const RUNS_KEPT: usize = 100;
+/// Policies that are due and looked at in one step.
+const DUE_ROWS: usize = 20;
 /// How long a runner may stay silent before another takes over.
 pub(super) const LEASE: Span = Span::seconds(60);
 
@@ -170,22 +172,23 @@ struct Evaluated {
 }
 
 impl Registry {
-    /// Runs the policy that is longest overdue at `now`; false if none is due.
+    /// Runs the policy that is longest overdue at `now`, of those that nobody is running; false if
+    /// there is none.
     pub async fn lifecycle_step(&self, now: Timestamp) -> Result<bool, Error> {
         let due = self
             .metadata
             .read(now, |tx, now| {
-                Box::pin(async move { Ok::<_, Error>(tx.lifecycle_due(*now, 1).await?) })
+                Box::pin(async move { Ok::<_, Error>(tx.lifecycle_due(*now, DUE_ROWS).await?) })
             })
             .await?;
-        let Some(repository) = due.into_iter().next() else {
-            return Ok(false);
-        };
-        match self.run(repository, now, Trigger::Schedule, false).await {
-            Ok(_) => Ok(true),
-            Err(Error::LifecycleRunInProgress(_) | Error::LifecyclePolicyNotFound(_)) => Ok(false),
-            Err(error) => Err(error),
+        for repository in due {
+            match self.run(repository, now, Trigger::Schedule, false).await {
+                Ok(_) => return Ok(true),
+                Err(Error::LifecycleRunInProgress(_) | Error::LifecyclePolicyNotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(false)
     }
 
     /// When the next policy is due.
