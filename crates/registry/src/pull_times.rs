@@ -13,6 +13,8 @@ use crate::error::Error;
 
 /// Images whose pull waits to be written, at most; more are not noted until the next write.
 const NOTED_MAX: usize = 20_000;
+/// Pulls written in one transaction.
+const BATCH: usize = 200;
 
 /// Pulls that are not written yet, the latest of each image. Clones are the same.
 #[derive(Clone, Default)]
@@ -38,27 +40,35 @@ impl PullTimes {
 }
 
 impl Registry {
-    /// Writes the pulls noted until now, in one transaction. They stay noted until that is done:
+    /// Writes the pulls noted until now, in short transactions. They stay noted until that is done:
     /// a lifecycle run misses none of them, and those of a failed write are written later.
     pub async fn write_pull_times(&self) -> Result<(), Error> {
-        let noted = self.pull_times.lock().clone();
-        if noted.is_empty() {
-            return Ok(());
-        }
-        let written = noted.clone();
-        self.metadata
-            .write(noted, |tx, noted| {
-                Box::pin(async move {
-                    for ((repository, digest), at) in noted {
-                        tx.record_pull(*repository, digest, *at).await?;
-                    }
-                    Ok::<_, Error>(())
+        let noted: Vec<_> = {
+            let noted = self.pull_times.lock();
+            noted
+                .iter()
+                .map(|(image, at)| (image.clone(), *at))
+                .collect()
+        };
+        for batch in noted.chunks(BATCH) {
+            self.metadata
+                .write(batch.to_vec(), |tx, batch| {
+                    Box::pin(async move {
+                        for ((repository, digest), at) in batch {
+                            tx.record_pull(*repository, digest, *at).await?;
+                        }
+                        Ok::<_, Error>(())
+                    })
                 })
-            })
-            .await?;
-        // One that was pulled again meanwhile waits for the next write.
-        let mut noted = self.pull_times.lock();
-        noted.retain(|image, at| written.get(image) != Some(at));
+                .await?;
+            // One that was pulled again meanwhile waits for the next write.
+            let mut noted = self.pull_times.lock();
+            for (image, at) in batch {
+                if noted.get(image) == Some(at) {
+                    noted.remove(image);
+                }
+            }
+        }
         Ok(())
     }
 }
