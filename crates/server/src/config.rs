@@ -2,6 +2,8 @@
 //!
 //! `docs/configuration.md` explains each; a test holds it to this file.
 
+mod sections;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +12,13 @@ use roadstead_domain::ids::{AccountId, Region};
 use roadstead_domain::time::Span;
 use roadstead_registry::Rules;
 use serde::Deserialize;
+
+pub use self::sections::{
+    Audit, Events, Http, Lifecycle, Log, Secret, Sweep, Tokens, Undelete, Uploads,
+};
+
+/// The name of the audit log among the destinations of events.
+const AUDIT: &str = "audit";
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize)]
@@ -33,56 +42,16 @@ pub struct Config {
     pub uploads: Uploads,
     /// Authorization tokens.
     pub tokens: Tokens,
+    /// Lifecycle policies.
+    pub lifecycle: Lifecycle,
+    /// Bringing back what was deleted.
+    pub undelete: Undelete,
+    /// Webhooks.
+    pub events: Events,
+    /// The audit log.
+    pub audit: Audit,
     /// Logs.
     pub log: Log,
-}
-
-/// `[http]`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Http {
-    /// The host of `repositoryUri`, with `{account}` and `{region}`.
-    pub repository_host: Option<String>,
-    /// The scheme of `proxyEndpoint`.
-    pub repository_scheme: Option<String>,
-    /// Names under which requests may be signed besides the Host header.
-    pub public_endpoints: Vec<String>,
-}
-
-/// `[sweep]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Sweep {
-    /// Seconds for which an unreferenced blob is kept.
-    pub grace_seconds: u32,
-    /// Seconds between passes.
-    pub interval_seconds: u32,
-}
-
-/// `[uploads]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Uploads {
-    /// Seconds after which an upload that rests is given up.
-    pub expiry_seconds: u32,
-}
-
-/// `[tokens]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Tokens {
-    /// Seconds for which an authorization token is good.
-    pub lifetime_seconds: u32,
-}
-
-/// `[log]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Log {
-    /// `text` or `json`.
-    pub format: String,
-    /// A filter such as `info` or `roadstead_http=debug,info`.
-    pub level: String,
 }
 
 impl Default for Config {
@@ -97,41 +66,11 @@ impl Default for Config {
             sweep: Sweep::default(),
             uploads: Uploads::default(),
             tokens: Tokens::default(),
+            lifecycle: Lifecycle::default(),
+            undelete: Undelete::default(),
+            events: Events::default(),
+            audit: Audit::default(),
             log: Log::default(),
-        }
-    }
-}
-
-impl Default for Sweep {
-    fn default() -> Self {
-        Self {
-            grace_seconds: 3600,
-            interval_seconds: 30,
-        }
-    }
-}
-
-impl Default for Uploads {
-    fn default() -> Self {
-        Self {
-            expiry_seconds: 24 * 3600,
-        }
-    }
-}
-
-impl Default for Tokens {
-    fn default() -> Self {
-        Self {
-            lifetime_seconds: 12 * 3600,
-        }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            format: "text".into(),
-            level: "info".into(),
         }
     }
 }
@@ -151,6 +90,14 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("sweep", "interval_seconds"),
     ("uploads", "expiry_seconds"),
     ("tokens", "lifetime_seconds"),
+    ("lifecycle", "interval_seconds"),
+    ("lifecycle", "orphan_grace_seconds"),
+    ("lifecycle", "expire_percent_max"),
+    ("undelete", "window_seconds"),
+    ("events", "webhooks"),
+    ("events", "secret"),
+    ("events", "keep_seconds"),
+    ("audit", "file"),
     ("log", "format"),
     ("log", "level"),
 ];
@@ -207,6 +154,26 @@ impl Config {
         if self.sweep.interval_seconds == 0 {
             bail!("sweep.interval_seconds is at least 1");
         }
+        if self.lifecycle.interval_seconds == 0 {
+            bail!("lifecycle.interval_seconds is at least 1");
+        }
+        if let Some(percent @ (0 | 101..)) = self.lifecycle.expire_percent_max {
+            bail!("lifecycle.expire_percent_max is 1 to 100, not {percent}");
+        }
+        if self.events.secret.as_ref().is_some_and(Secret::is_empty) {
+            bail!("events.secret is not empty");
+        }
+        for (at, url) in self.events.webhooks.iter().enumerate() {
+            // The text may hold a password: not in the message.
+            let parsed = reqwest::Url::parse(url).ok();
+            let is_web = |url: &reqwest::Url| ["http", "https"].contains(&url.scheme());
+            if !parsed.is_some_and(|url| is_web(&url)) {
+                bail!("events.webhooks[{at}] is not an http or https URL");
+            }
+            if self.events.webhooks[..at].contains(url) {
+                bail!("events.webhooks[{at}] is there twice");
+            }
+        }
         if let Some(scheme) = &self.http.repository_scheme
             && !["http", "https"].contains(&scheme.as_str())
         {
@@ -233,7 +200,25 @@ impl Config {
             sweep_grace: seconds(self.sweep.grace_seconds),
             upload_expiry: seconds(self.uploads.expiry_seconds),
             token_lifetime: seconds(self.tokens.lifetime_seconds),
+            lifecycle_interval: seconds(self.lifecycle.interval_seconds),
+            orphan_grace: seconds(self.lifecycle.orphan_grace_seconds),
+            expire_percent_max: self.lifecycle.expire_percent_max,
+            undelete_window: match self.undelete.window_seconds {
+                0 => None,
+                window => Some(seconds(window)),
+            },
+            event_destinations: self.events.webhooks.clone(),
+            audit_destination: self.audit_file().map(|_| AUDIT.to_owned()),
             ..Rules::default()
+        }
+    }
+
+    /// The file of the audit log, if there is one.
+    pub fn audit_file(&self) -> Option<PathBuf> {
+        match self.audit.file.as_deref() {
+            None => Some(self.data.join("audit.log")),
+            Some("") => None,
+            Some(path) => Some(path.into()),
         }
     }
 
@@ -253,7 +238,7 @@ impl Config {
 /// A variable is text; the settings that are not get their type from their name.
 fn value_of(key: &str, text: &str) -> toml::Value {
     match key {
-        "public_endpoints" => {
+        "public_endpoints" | "webhooks" => {
             let parts = text
                 .split(',')
                 .map(str::trim)
@@ -261,7 +246,7 @@ fn value_of(key: &str, text: &str) -> toml::Value {
             toml::Value::Array(parts.map(|part| toml::Value::String(part.into())).collect())
         }
         "strict_ecr" if text == "true" || text == "false" => toml::Value::Boolean(text == "true"),
-        key if key.ends_with("_seconds") => match text.parse() {
+        key if key.ends_with("_seconds") || key.ends_with("_max") => match text.parse() {
             Ok(number) => toml::Value::Integer(number),
             Err(_) => toml::Value::String(text.into()),
         },
@@ -312,10 +297,60 @@ mod tests {
             "listen = 'nowhere'",
             "[log]\nformat = 'xml'",
             "[sweep]\ninterval_seconds = 0",
+            "[lifecycle]\ninterval_seconds = 0",
+            "[lifecycle]\nexpire_percent_max = 0",
+            "[lifecycle]\nexpire_percent_max = 101",
+            "[events]\nwebhooks = ['ftp://host/']",
+            "[events]\nwebhooks = ['host']",
+            "[events]\nwebhooks = ['http://a/', 'http://a/']",
+            "[events]\nsecret = ''",
         ] {
             assert!(from(bad, &[]).is_err(), "{bad}");
         }
         assert!(from("", &[("ROADSTEAD_SWEEP_GRACE_SECONDS", "soon")]).is_err());
+    }
+
+    #[test]
+    fn lifecycle_undelete_events_and_audit_become_rules() {
+        let rules = from("data = 'd'", &[]).unwrap().rules();
+        assert_eq!(rules.lifecycle_interval, Span::hours(1));
+        assert_eq!(rules.orphan_grace, Span::hours(24));
+        assert_eq!(
+            (rules.expire_percent_max, rules.undelete_window),
+            (None, None)
+        );
+        assert!(rules.event_destinations.is_empty());
+        assert_eq!(rules.audit_destination.as_deref(), Some("audit"));
+
+        let config = from(
+            "[audit]\nfile = ''\n[lifecycle]\ninterval_seconds = 5",
+            &[
+                ("ROADSTEAD_LIFECYCLE_ORPHAN_GRACE_SECONDS", "6"),
+                ("ROADSTEAD_LIFECYCLE_EXPIRE_PERCENT_MAX", "7"),
+                ("ROADSTEAD_UNDELETE_WINDOW_SECONDS", "8"),
+                ("ROADSTEAD_EVENTS_WEBHOOKS", "http://a/, https://b/x"),
+                ("ROADSTEAD_EVENTS_SECRET", "hush"),
+                ("ROADSTEAD_EVENTS_KEEP_SECONDS", "9"),
+            ],
+        )
+        .unwrap();
+        let rules = config.rules();
+        assert_eq!(rules.lifecycle_interval, Span::seconds(5));
+        assert_eq!(rules.orphan_grace, Span::seconds(6));
+        assert_eq!(rules.expire_percent_max, Some(7));
+        assert_eq!(rules.undelete_window, Some(Span::seconds(8)));
+        assert_eq!(rules.event_destinations, ["http://a/", "https://b/x"]);
+        assert_eq!(rules.audit_destination, None);
+        assert_eq!(config.events.keep_seconds, 9);
+        assert!(!format!("{config:?}").contains("hush"));
+    }
+
+    #[test]
+    fn the_audit_log_is_in_the_data_directory_or_where_it_is_said_to_be() {
+        let file = |text| from(text, &[]).unwrap().audit_file();
+        assert_eq!(file("data = 'd'"), Some("d/audit.log".into()));
+        assert_eq!(file("[audit]\nfile = 'a'"), Some("a".into()));
+        assert_eq!(file("[audit]\nfile = ''"), None);
     }
 
     #[test]

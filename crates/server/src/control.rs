@@ -3,6 +3,9 @@
 //!
 //! One line of JSON asks; lines of JSON answer, the last one with `done` or `error`.
 
+mod explain;
+mod lifecycle;
+
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,6 +15,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use roadstead_domain::ids::AccountId;
+use roadstead_domain::time::Timestamp;
 use roadstead_registry::Registry;
 use roadstead_registry::context::Clock;
 use roadstead_registry::work::SweepReport;
@@ -19,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc::Sender;
 
 use crate::ambient::{SystemClock, SystemIds};
@@ -26,8 +31,12 @@ use crate::compose;
 use crate::config::Config;
 use crate::data_dir::{DataDir, socket_path};
 
-/// Longest command, bytes.
-const COMMAND_BYTES_MAX: u64 = 64 * 1024;
+pub use self::lifecycle::Place;
+
+/// Longest command, bytes: two policies of 30,720 characters, however they are escaped.
+const COMMAND_BYTES_MAX: u64 = 1024 * 1024;
+/// Lines on their way to whoever asked.
+const LINES: usize = 256;
 
 /// A command.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,10 +61,40 @@ pub enum Command {
     SweepStatus,
     /// Sweep until nothing is left to do.
     Sweep,
+    /// What lifecycle policies would do to each image.
+    LifecycleExplain {
+        /// To which repository.
+        #[serde(flatten)]
+        place: Place,
+        /// As of when, RFC 3339; now if none.
+        at: Option<String>,
+        /// The policy, and one to compare it with: texts, or none for the one in force.
+        policies: Vec<Option<String>>,
+    },
+    /// Run a lifecycle policy now.
+    LifecycleRun {
+        /// Of this repository.
+        #[serde(flatten)]
+        place: Place,
+        /// Whatever part of the repository it deletes.
+        above_ceiling: bool,
+    },
+    /// The records of runs.
+    LifecycleRuns {
+        /// Of this repository.
+        #[serde(flatten)]
+        place: Place,
+        /// What this one did, image by image.
+        run: Option<i64>,
+    },
 }
 
 /// Runs a command against whoever owns `config.data`; `progress` gets the lines before the last.
-pub fn run(config: &Config, command: &Command, mut progress: impl FnMut(&Value)) -> Result<Value> {
+pub fn run(
+    config: &Config,
+    command: &Command,
+    mut progress: impl FnMut(&Value) -> Result<()> + Send,
+) -> Result<Value> {
     if let Some(stream) = connect(&config.data)? {
         return ask(stream, command, progress);
     }
@@ -72,15 +111,8 @@ pub fn run(config: &Config, command: &Command, mut progress: impl FnMut(&Value))
             Arc::new(SystemIds::default()),
             config.rules(),
         )?;
-        let (sender, mut lines) = tokio::sync::mpsc::channel(1);
-        let executed = execute(&registry, &SystemClock, command, &sender);
-        let mut executed = std::pin::pin!(executed);
-        loop {
-            tokio::select! {
-                outcome = &mut executed => return outcome,
-                Some(line) = lines.recv() => progress(&line),
-            }
-        }
+        let audience = Audience::Here(&mut progress);
+        conduct(&registry, &SystemClock, command, audience).await
     })
 }
 
@@ -108,19 +140,20 @@ fn connect(data: &Path) -> Result<Option<UnixStream>> {
 fn ask(
     mut stream: UnixStream,
     command: &Command,
-    mut progress: impl FnMut(&Value),
+    mut progress: impl FnMut(&Value) -> Result<()>,
 ) -> Result<Value> {
-    serde_json::to_writer(&mut stream, command)?;
-    stream.write_all(b"\n")?;
+    let asked = serde_json::to_string(command)? + "\n";
+    let lost = |error| anyhow!("talking to the server: {error}");
+    stream.write_all(asked.as_bytes()).map_err(lost)?;
     for line in BufReader::new(stream).lines() {
-        let line: Value = serde_json::from_str(&line?)?;
+        let line: Value = serde_json::from_str(&line.map_err(lost)?)?;
         if let Some(done) = line.get("done") {
             return Ok(done.clone());
         }
         if let Some(error) = line.get("error").and_then(Value::as_str) {
             bail!("{error}");
         }
-        progress(&line);
+        progress(&line)?;
     }
     bail!("the server ended the conversation early");
 }
@@ -171,18 +204,8 @@ async fn converse(
     let outcome = match serde_json::from_str::<Command>(&line) {
         Err(error) => Err(anyhow!("not a command: {error}")),
         Ok(command) => {
-            let (sender, mut lines) = tokio::sync::mpsc::channel(1);
-            let executed = execute(registry, clock, &command, &sender);
-            let mut executed = std::pin::pin!(executed);
-            loop {
-                tokio::select! {
-                    outcome = &mut executed => break outcome,
-                    Some(line) = lines.recv() => {
-                        // A command goes on though nobody listens any more.
-                        let _ = writing.write_all(format!("{line}\n").as_bytes()).await;
-                    }
-                }
-            }
+            let audience = Audience::There(&mut writing);
+            conduct(registry, clock, &command, audience).await
         }
     };
     let last = match outcome {
@@ -190,6 +213,66 @@ async fn converse(
         Err(error) => json!({ "error": format!("{error:#}") }),
     };
     Ok(writing.write_all(format!("{last}\n").as_bytes()).await?)
+}
+
+/// Who sees the lines of a command.
+enum Audience<'a> {
+    /// This process.
+    Here(&'a mut (dyn FnMut(&Value) -> Result<()> + Send)),
+    /// Whoever is at the other end of the socket.
+    There(&'a mut OwnedWriteHalf),
+}
+
+impl Audience<'_> {
+    async fn see(&mut self, lines: &[Value]) -> Result<()> {
+        match self {
+            Self::Here(progress) => lines.iter().try_for_each(progress),
+            Self::There(writing) => {
+                let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+                Ok(writing.write_all(text.as_bytes()).await?)
+            }
+        }
+    }
+}
+
+/// Does what a command says and shows its lines as they come. A command goes on though nobody wants
+/// to see them any more; one that does nothing else may end then.
+async fn conduct(
+    registry: &Registry,
+    clock: &dyn Clock,
+    command: &Command,
+    mut audience: Audience<'_>,
+) -> Result<Value> {
+    let (sender, mut lines) = tokio::sync::mpsc::channel(LINES);
+    let executed = async {
+        // Dropped with the last line.
+        let sender = sender;
+        execute(registry, clock, command, &sender).await
+    };
+    let mut executed = std::pin::pin!(executed);
+    let (mut outcome, mut shown, mut batch) = (None, Ok(()), Vec::new());
+    loop {
+        tokio::select! {
+            done = &mut executed, if outcome.is_none() => outcome = Some(done),
+            count = lines.recv_many(&mut batch, LINES) => {
+                if count == 0 {
+                    break;
+                }
+                if shown.is_ok() {
+                    shown = audience.see(&batch).await;
+                }
+                if shown.is_err() {
+                    lines.close();
+                }
+                batch.clear();
+            }
+        }
+    }
+    let outcome = match outcome {
+        Some(outcome) => outcome,
+        None => executed.await,
+    };
+    shown.and(outcome)
 }
 
 /// Does what a command says, in the process that owns the stores.
@@ -237,6 +320,26 @@ async fn execute(
             }))
         }
         Command::Sweep => sweep(registry, clock, progress).await,
+        Command::LifecycleExplain {
+            place,
+            at,
+            policies,
+        } => {
+            let at = match at {
+                None => clock.now(),
+                Some(at) => Timestamp::parse_rfc3339(at).context("not a date")?,
+            };
+            explain::explain(registry, place, at, policies, progress).await
+        }
+        Command::LifecycleRun {
+            place,
+            above_ceiling,
+        } => lifecycle::run(registry, clock, place, *above_ceiling).await,
+        Command::LifecycleRuns { place, run: None } => lifecycle::runs(registry, place).await,
+        Command::LifecycleRuns {
+            place,
+            run: Some(run),
+        } => lifecycle::entries(registry, place, *run, progress).await,
     }
 }
 

@@ -9,3 +9,5 @@ pub mod compose;
 pub mod config;
 pub mod control;
 pub mod data_dir;
+pub mod delivery;
+pub mod workers;

@@ -5,7 +5,7 @@ use roadstead_server::commands::{Cli, run};
 
 fn main() -> std::process::ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => std::process::ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("roadstead: {error:#}");
             std::process::ExitCode::FAILURE

@@ -159,7 +159,7 @@ async fn free(config: &Config, full_bytes: u64) -> Result<()> {
     );
     let settings = config.clone();
     let swept = tokio::task::spawn_blocking(move || {
-        control::run(&settings, &control::Command::Sweep, |_| {})
+        control::run(&settings, &control::Command::Sweep, |_| Ok(()))
     })
     .await??;
     let left_bytes = blob_bytes(&config.data.join("blobs"))?;

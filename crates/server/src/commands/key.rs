@@ -62,10 +62,10 @@ pub fn run(args: &KeyArgs) -> Result<()> {
         } => {
             let config = config.load()?;
             let account = account.clone().unwrap_or_else(|| config.account.clone());
-            let key = control::run(&config, &Command::KeyCreate { account }, |_| {})?;
+            let key = control::run(&config, &Command::KeyCreate { account }, |_| Ok(()))?;
             match output {
                 Output::Json => println!("{key}"),
-                Output::Text => {
+                Output::Table => {
                     println!("export AWS_ACCESS_KEY_ID={}", text(&key, "accessKeyId"));
                     println!(
                         "export AWS_SECRET_ACCESS_KEY={}",
@@ -82,17 +82,17 @@ pub fn run(args: &KeyArgs) -> Result<()> {
             let command = Command::KeyList {
                 account: account.clone(),
             };
-            let keys = control::run(&config.load()?, &command, |_| {})?;
+            let keys = control::run(&config.load()?, &command, |_| Ok(()))?;
             match output {
                 Output::Json => println!("{keys}"),
-                Output::Text => keys.as_array().into_iter().flatten().for_each(print_key),
+                Output::Table => keys.as_array().into_iter().flatten().for_each(print_key),
             }
         }
         KeyAction::Disable { id, config } => {
             control::run(
                 &config.load()?,
                 &Command::KeyDisable { id: id.clone() },
-                |_| {},
+                |_| Ok(()),
             )?;
             println!("{id} is disabled");
         }

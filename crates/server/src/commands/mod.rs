@@ -2,10 +2,13 @@
 
 pub mod demo;
 pub mod key;
+pub mod lifecycle;
 pub mod serve;
 pub mod sweep;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -33,6 +36,8 @@ pub enum Command {
     Key(key::KeyArgs),
     /// Show what waits to be freed, or free it.
     Sweep(sweep::SweepArgs),
+    /// Explain, run and test lifecycle policies.
+    Lifecycle(lifecycle::LifecycleArgs),
 }
 
 /// Where the settings come from.
@@ -61,7 +66,8 @@ impl ConfigArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// For people.
-    Text,
+    #[value(name = "text", alias = "table")]
+    Table,
     /// For programs.
     Json,
 }
@@ -77,13 +83,26 @@ pub fn bytes_text(bytes: u64) -> String {
 }
 
 /// Runs a parsed command line.
-pub fn run(cli: Cli) -> Result<()> {
+pub fn run(cli: Cli) -> Result<ExitCode> {
     // Whatever is made from here on is its owner's alone, even in a folder that others can enter.
     rustix::process::umask(Mode::from_raw_mode(0o077));
-    match cli.command {
+    let done = match cli.command {
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Key(args) => key::run(&args),
         Command::Sweep(args) => sweep::run(&args),
+        Command::Lifecycle(args) => {
+            return lifecycle::run(&args).or_else(unless_nobody_reads);
+        }
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+/// A reader that has seen enough, such as `head`, is no failure.
+fn unless_nobody_reads(error: anyhow::Error) -> Result<ExitCode> {
+    let is_closed = |error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe;
+    if error.downcast_ref().is_some_and(is_closed) {
+        return Ok(ExitCode::SUCCESS);
     }
+    Err(error)
 }

@@ -3,7 +3,6 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -18,6 +17,7 @@ use super::ConfigArgs;
 use crate::ambient::{SystemClock, SystemIds};
 use crate::config::{Config, Log};
 use crate::data_dir::DataDir;
+use crate::workers::Workers;
 use crate::{compose, control};
 
 const DEV_WARNING: &str = "\
@@ -25,9 +25,6 @@ const DEV_WARNING: &str = "\
 *** Never use it for data that matters.
 
 ";
-
-/// How long a pull waits for its time to be written.
-const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
 
 /// `roadstead serve`.
 #[derive(Debug, Args)]
@@ -82,12 +79,8 @@ async fn serve(config: Config, is_dev: bool) -> Result<()> {
     if let Err(error) = std::io::stdout().write_all(greeting.as_bytes()) {
         tracing::warn!(%error, "could not print the greeting");
     }
+    let workers = Workers::start(&config, &registry, &clock)?;
     let faces = compose::faces(registry.clone(), clock, config.faces(is_dev)?);
-    let noting = tokio::spawn(write_pull_times_forever(registry.clone()));
-    let sweeper = tokio::spawn(sweep_forever(
-        registry.clone(),
-        config.sweep.interval_seconds,
-    ));
     let (mut terminated, mut interrupted) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
@@ -100,8 +93,7 @@ async fn serve(config: Config, is_dev: bool) -> Result<()> {
         tracing::info!("stopping: requests in flight may end");
     })
     .await;
-    sweeper.abort();
-    noting.abort();
+    workers.end().await;
     registry.write_pull_times().await?;
     Ok(())
 }
@@ -114,50 +106,6 @@ fn raise_open_files() {
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "could not raise the limit of open files");
     }
-}
-
-/// Sweeps at every interval, and at once while there is more to do.
-async fn sweep_forever(registry: Arc<Registry>, interval_seconds: u32) {
-    loop {
-        match registry.sweep_step(SystemClock.now()).await {
-            Ok(Some(step)) => {
-                if step.bytes_freed > 0 {
-                    tracing::info!(
-                        blobs = step.blobs_deleted,
-                        bytes = step.bytes_freed,
-                        "swept"
-                    );
-                }
-                if step.has_more {
-                    tokio::task::yield_now().await;
-                    continue;
-                }
-            }
-            Ok(None) => {}
-            Err(error) => tracing::error!(error = %error_chain(&error), "sweep"),
-        }
-        tokio::time::sleep(Duration::from_secs(interval_seconds.into())).await;
-    }
-}
-
-/// Writes noted pulls every few seconds.
-async fn write_pull_times_forever(registry: Arc<Registry>) {
-    loop {
-        tokio::time::sleep(PULL_TIMES_EVERY).await;
-        if let Err(error) = registry.write_pull_times().await {
-            tracing::warn!(error = %error_chain(&error), "pull times");
-        }
-    }
-}
-
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// What a user needs first, with the root key if this is the first start.

@@ -28,10 +28,10 @@ pub struct SweepArgs {
 pub fn run(args: &SweepArgs) -> Result<()> {
     let config = args.config.load()?;
     if !args.now {
-        let status = control::run(&config, &Command::SweepStatus, |_| {})?;
+        let status = control::run(&config, &Command::SweepStatus, |_| Ok(()))?;
         match args.output {
             Output::Json => println!("{status}"),
-            Output::Text => print_status(&status),
+            Output::Table => print_status(&status),
         }
         return Ok(());
     }
@@ -42,12 +42,13 @@ pub fn run(args: &SweepArgs) -> Result<()> {
             "sweeping: {} freed",
             bytes_text(number(so_far, "bytesFreed"))
         ));
+        Ok(())
     });
     spinner.finish_and_clear();
     let report = report?;
     match args.output {
         Output::Json => println!("{report}"),
-        Output::Text => println!(
+        Output::Table => println!(
             "freed {} in {} blobs",
             bytes_text(number(&report, "bytesFreed")),
             number(&report, "blobsDeleted")
