@@ -13,6 +13,7 @@ pub mod limits;
 pub mod manifest;
 pub mod media_type;
 pub mod name;
+pub mod policy;
 pub mod reference;
 pub mod resource_tag;
 pub mod tagging;
