@@ -8,6 +8,7 @@ pub mod runs;
 mod acting;
 mod loaded;
 mod policy_event;
+mod preview_page;
 
 use roadstead_domain::ids::uuid_text;
 use roadstead_domain::lifecycle::policy::LifecyclePolicy;

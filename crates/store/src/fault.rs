@@ -113,6 +113,13 @@ impl MetadataStore for FaultyMetadata {
             None => self.inner.read_erased(body).await,
         }
     }
+
+    async fn survey_erased(&self, body: ErasedRead) -> Result<(), StoreError> {
+        match self.faults.next() {
+            Some(_) => Err(no_rows()),
+            None => self.inner.survey_erased(body).await,
+        }
+    }
 }
 
 /// A blob store that fails on command.

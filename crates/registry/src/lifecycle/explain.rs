@@ -31,7 +31,7 @@ impl Registry {
         self.write_pull_times().await?;
         let input = (key.into_inner(), policies, at, self.rules.orphan_grace);
         self.metadata
-            .read(input, |tx, (key, policies, at, orphan_grace)| {
+            .survey(input, |tx, (key, policies, at, orphan_grace)| {
                 Box::pin(async move {
                     let repository = loading::repository(tx, key).await?;
                     let mut chosen = Vec::new();

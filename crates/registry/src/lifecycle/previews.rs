@@ -16,8 +16,8 @@ use roadstead_domain::time::{Span, Timestamp};
 use roadstead_store::metadata::{
     MetadataRead, PreviewStatus, Repository, StoreError, StoredPage, StoredPreview,
 };
-use serde::{Deserialize, Serialize};
 
+use super::preview_page::{entries, text_of};
 use super::{loaded, stored_policy};
 use crate::Registry;
 use crate::access::Authorized;
@@ -30,7 +30,9 @@ use crate::paging::PageRequest;
 /// How long the results of a preview can be read (lifecycle.md 4: inferred).
 const LIFE: Span = Span::hours(24);
 /// Results in one stored page.
-const PAGE_RESULTS: usize = 500;
+const PAGE_RESULTS: usize = 2_000;
+/// Previews that wait and are looked at in one step.
+const WAITING_ROWS: usize = 20;
 /// Pages of former previews that one step removes.
 const PRUNED_PAGES: usize = 200;
 /// How long a previewer may stay silent before another takes over.
@@ -50,25 +52,19 @@ pub enum PreviewState {
 }
 
 /// One image that would be acted upon.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreviewResult {
     /// Its digest.
-    #[serde(rename = "d")]
     pub digest: String,
     /// Its tags at the time of the preview.
-    #[serde(rename = "t", default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// `imagePushedAt`, microseconds.
-    #[serde(rename = "p")]
     pub pushed_at: i64,
     /// Whether it would expire; otherwise it would be archived.
-    #[serde(rename = "e")]
     pub expires: bool,
     /// `appliedRulePriority`.
-    #[serde(rename = "r")]
     pub rule: i32,
     /// Whether it is in the archive now.
-    #[serde(rename = "a", default, skip_serializing_if = "std::ops::Not::not")]
     pub is_archived: bool,
 }
 
@@ -273,18 +269,35 @@ impl Registry {
         let waiting = self
             .metadata
             .read((), |tx, ()| {
-                Box::pin(async move { Ok::<_, Error>(tx.previews_in_progress(1).await?) })
+                Box::pin(
+                    async move { Ok::<_, Error>(tx.previews_in_progress(WAITING_ROWS).await?) },
+                )
             })
             .await?;
-        let Some(repository) = waiting.into_iter().next() else {
-            return Ok(false);
-        };
+        let mut failed = None;
+        for repository in waiting {
+            match self.evaluate_claimed(&repository, now).await {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                // Tried again later; the others do not wait for it.
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(false), Err)
+    }
+
+    /// Evaluates a preview unless somebody else does.
+    async fn evaluate_claimed(
+        &self,
+        repository: &Repository,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
         let lease = format!("preview {}", repository.id.0);
         let node = self.rules.node.clone();
         if !self.take_lease(&lease, &node, now, LEASE).await? {
             return Ok(false);
         }
-        let done = self.evaluate_preview(&repository, &lease, now).await;
+        let done = self.evaluate_preview(repository, &lease, now).await;
         self.give_lease_back(&lease, &node).await?;
         done.map(|()| true)
     }
@@ -299,7 +312,7 @@ impl Registry {
         let input = (repository.id, now, self.rules.orphan_grace);
         let evaluated = self
             .metadata
-            .read(input, |tx, (repository, now, orphan_grace)| {
+            .survey(input, |tx, (repository, now, orphan_grace)| {
                 Box::pin(async move {
                     let Some(stored) = tx.preview(*repository).await? else {
                         return Ok(None);
@@ -437,14 +450,6 @@ fn fits(result: &PreviewResult, tag_status: TagStatus) -> bool {
         TagStatus::Tagged => !result.tags.is_empty(),
         TagStatus::Untagged => result.tags.is_empty(),
     }
-}
-
-fn text_of(results: &[PreviewResult]) -> Result<String, StoreError> {
-    serde_json::to_string(results).map_err(|error| StoreError::Failed(error.to_string()))
-}
-
-fn entries(page: &StoredPage) -> Result<Vec<PreviewResult>, StoreError> {
-    serde_json::from_str(&page.text).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 /// What a preview says of one image: found by when it was pushed, the order of the pages.

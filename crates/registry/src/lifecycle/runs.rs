@@ -181,14 +181,16 @@ impl Registry {
                 Box::pin(async move { Ok::<_, Error>(tx.lifecycle_due(*now, DUE_ROWS).await?) })
             })
             .await?;
+        let mut failed = None;
         for repository in due {
             match self.run(repository, now, Trigger::Schedule, false).await {
                 Ok(_) => return Ok(true),
                 Err(Error::LifecycleRunInProgress(_) | Error::LifecyclePolicyNotFound(_)) => {}
-                Err(error) => return Err(error),
+                // Tried again later; the others do not wait for it.
+                Err(error) => failed = Some(error),
             }
         }
-        Ok(false)
+        failed.map_or(Ok(false), Err)
     }
 
     /// When the next policy is due.
@@ -338,7 +340,7 @@ impl Registry {
         self.write_pull_times().await?;
         let input = (repository, now, self.rules.orphan_grace);
         self.metadata
-            .read(input, |tx, (repository, now, orphan_grace)| {
+            .survey(input, |tx, (repository, now, orphan_grace)| {
                 Box::pin(async move {
                     let Some(stored) = tx.lifecycle_policy(*repository).await? else {
                         return Ok(None);

@@ -5,6 +5,7 @@
 
 pub(crate) mod connection;
 mod readers;
+mod surveys;
 mod writer;
 
 use std::path::Path;
@@ -38,6 +39,7 @@ pub struct SqliteStore {
     // The writer goes first, so that it is the one that closes the log.
     writer: writer::Writer,
     readers: readers::Readers,
+    surveys: surveys::Surveys,
 }
 
 impl SqliteStore {
@@ -53,7 +55,12 @@ impl SqliteStore {
         }
         let readers = readers::Readers::open(path, options.readers)?;
         let writer = writer::Writer::start(connection, options.queued_writes_max)?;
-        Ok(Self { writer, readers })
+        let surveys = surveys::Surveys::new(path);
+        Ok(Self {
+            writer,
+            readers,
+            surveys,
+        })
     }
 }
 
@@ -65,5 +72,9 @@ impl MetadataStore for SqliteStore {
 
     async fn read_erased(&self, body: ErasedRead) -> Result<(), StoreError> {
         self.readers.read(body).await
+    }
+
+    async fn survey_erased(&self, body: ErasedRead) -> Result<(), StoreError> {
+        self.surveys.read(body).await
     }
 }

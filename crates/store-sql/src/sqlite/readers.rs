@@ -52,7 +52,7 @@ fn lock(idle: &Mutex<Vec<Connection>>) -> std::sync::MutexGuard<'_, Vec<Connecti
     idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn snapshot(connection: &mut Connection, body: &ErasedRead) -> Result<(), StoreError> {
+pub(super) fn snapshot(connection: &mut Connection, body: &ErasedRead) -> Result<(), StoreError> {
     execute(connection, "BEGIN DEFERRED")?;
     let result = run_body(connection, |tx| body(tx)).map(drop);
     let ended = execute(connection, "ROLLBACK");

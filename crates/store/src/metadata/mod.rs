@@ -72,6 +72,12 @@ pub trait MetadataStore: Send + Sync {
 
     /// Runs `body` over one consistent snapshot.
     async fn read_erased(&self, body: ErasedRead) -> Result<(), StoreError>;
+
+    /// As [`Self::read_erased`], for a body that reads much and that nobody waits for: it leaves
+    /// the processor to requests as far as the store can see to that.
+    async fn survey_erased(&self, body: ErasedRead) -> Result<(), StoreError> {
+        self.read_erased(body).await
+    }
 }
 
 impl dyn MetadataStore + '_ {
@@ -109,14 +115,39 @@ impl dyn MetadataStore + '_ {
         E: Send + From<StoreError> + 'static,
     {
         let slot = Slot::default();
-        let (input, outcome) = (Arc::new(input), slot.clone());
-        let erased: ErasedRead = Arc::new(move |tx| {
-            let (input, outcome) = (input.clone(), outcome.clone());
-            Box::pin(async move { outcome.put(body(tx, &input).await) })
-        });
-        self.read_erased(erased).await?;
+        self.read_erased(erase_read(input, body, &slot)).await?;
         slot.take()
     }
+
+    /// As [`Self::read`], behind everything else.
+    pub async fn survey<I, T, E>(&self, input: I, body: ReadBody<I, T, E>) -> Result<T, E>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        E: Send + From<StoreError> + 'static,
+    {
+        let slot = Slot::default();
+        self.survey_erased(erase_read(input, body, &slot)).await?;
+        slot.take()
+    }
+}
+
+/// Hides the input and the result of a read body.
+fn erase_read<I, T, E>(
+    input: I,
+    body: ReadBody<I, T, E>,
+    outcome: &Slot<Result<T, E>>,
+) -> ErasedRead
+where
+    I: Send + Sync + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    let (input, outcome) = (Arc::new(input), outcome.clone());
+    Arc::new(move |tx| {
+        let (input, outcome) = (input.clone(), outcome.clone());
+        Box::pin(async move { outcome.put(body(tx, &input).await) })
+    })
 }
 
 /// Carries the result of the last run of a body past the erased interface.

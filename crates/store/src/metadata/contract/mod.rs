@@ -119,6 +119,7 @@ macro_rules! metadata_contract {
                 a_swallowed_failure_does_not_commit
                 a_panic_is_a_failure
                 a_refusal_takes_no_other_with_it
+                a_survey_sees_one_snapshot
             );
             $crate::metadata_contract!(@family $subject, concurrency:
                 one_name_has_one_winner

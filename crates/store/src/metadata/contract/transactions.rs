@@ -171,3 +171,39 @@ pub async fn a_refusal_takes_no_other_with_it(store: &dyn MetadataStore, fresh: 
         }
     }
 }
+
+/// A survey sees one snapshot from its beginning to its end, and holds nobody up.
+pub async fn a_survey_sees_one_snapshot(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let id = bench.made("app").await;
+    bench.insert_image(&id, &bench.image("before")).await;
+    let digests = [bench.digest("before"), bench.digest("meanwhile")];
+    let (begun, has_begun) = tokio::sync::oneshot::channel::<()>();
+    let (written, is_written) = std::sync::mpsc::channel::<()>();
+    let doors = std::sync::Mutex::new(Some((begun, is_written)));
+    let survey = store.survey((id, digests, doors), |tx, (id, digests, doors)| {
+        Box::pin(async move {
+            let before = tx.image(*id, &digests[0]).await?;
+            let doors = doors.lock().ok().and_then(|mut doors| doors.take());
+            if let Some((begun, is_written)) = doors {
+                let _ = begun.send(());
+                let _ = is_written.recv_timeout(std::time::Duration::from_secs(1));
+            }
+            let meanwhile = tx.image(*id, &digests[1]).await?;
+            Ok::<_, StoreError>((before.is_some(), meanwhile.is_some()))
+        })
+    });
+    let writer = async {
+        has_begun.await.expect("it begins");
+        bench.insert_image(&id, &bench.image("meanwhile")).await;
+        let _ = written.send(());
+    };
+    let (seen, ()) = tokio::join!(survey, writer);
+    assert_eq!(seen.expect("a survey"), (true, false));
+    assert!(
+        bench
+            .image_at(&id, &bench.digest("meanwhile"))
+            .await
+            .is_some()
+    );
+}
