@@ -19,8 +19,10 @@ use crate::delivery::{self, Delivery};
 const PULL_TIMES_EVERY: Duration = Duration::from_secs(5);
 /// How long a preview can wait if the bell that it rings was not heard.
 const PREVIEWS_EVERY: Duration = Duration::from_secs(5);
-/// How long a policy that was put meanwhile can be overdue.
+/// How long a policy that was put meanwhile can be overdue; no longer than from run to run.
 const LIFECYCLE_EVERY: Duration = Duration::from_secs(30);
+/// The shortest pause between looks for a policy that is due.
+const LIFECYCLE_LEAST: Duration = Duration::from_secs(1);
 /// The pause after a failure.
 const FAILED: Duration = Duration::from_secs(5);
 /// How long the end of the server waits for what is being delivered.
@@ -128,6 +130,9 @@ async fn evaluate_previews(registry: Arc<Registry>, clock: Arc<dyn Clock>) {
 
 /// Runs lifecycle policies as they become due.
 async fn run_lifecycle(registry: Arc<Registry>, clock: Arc<dyn Clock>) {
+    let interval = registry.rules().lifecycle_interval.0;
+    let interval = Duration::from_micros(u64::try_from(interval).unwrap_or(u64::MAX));
+    let longest = LIFECYCLE_EVERY.min(interval).max(LIFECYCLE_LEAST);
     loop {
         let pause = match registry.lifecycle_step(clock.now()).await {
             Ok(true) => {
@@ -135,11 +140,11 @@ async fn run_lifecycle(registry: Arc<Registry>, clock: Arc<dyn Clock>) {
                 continue;
             }
             Ok(false) => match registry.lifecycle_next_due().await {
-                Ok(due) => due.map_or(LIFECYCLE_EVERY, |due| {
+                Ok(due) => due.map_or(longest, |due| {
                     let micros = due.0.saturating_sub(clock.now().0);
                     // One that is due and not run is being run by somebody else.
                     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
-                        .clamp(Duration::from_secs(1), LIFECYCLE_EVERY)
+                        .clamp(LIFECYCLE_LEAST, longest)
                 }),
                 Err(error) => {
                     tracing::error!(error = %error_chain(&error), "lifecycle");

@@ -7,7 +7,7 @@ use roadstead_domain::time::Timestamp;
 use roadstead_registry::Registry;
 use roadstead_registry::access::{self, Authorized};
 use roadstead_registry::context::Clock;
-use roadstead_registry::lifecycle::runs::{RunEntry, RunRecord};
+use roadstead_registry::lifecycle::runs::{RunEnd, RunEntry, RunRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Sender;
@@ -87,6 +87,12 @@ fn record(record: &RunRecord) -> Result<Value> {
     let mut value = serde_json::to_value(record)?;
     value["startedAt"] = Timestamp(record.started_at).rfc3339().into();
     value["finishedAt"] = record.finished_at.map(|at| Timestamp(at).rfc3339()).into();
+    if let RunEnd::AboveCeiling { percent_max, .. } = record.end
+        && let Some(members) = value.as_object_mut()
+    {
+        members.remove("percent_max");
+        members.insert("percentMax".into(), percent_max.into());
+    }
     Ok(value)
 }
 

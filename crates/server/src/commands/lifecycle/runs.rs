@@ -94,7 +94,7 @@ fn told(record: &Value) -> String {
             "nothing done: {} % of the images would go, the ceiling is {} % (--above-ceiling lifts \
              it)",
             count("percent"),
-            count("percent_max"),
+            count("percentMax"),
         ),
         "policy-changed" => format!("{did}; stopped: the policy was changed"),
         "overtaken" => {
