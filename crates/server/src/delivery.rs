@@ -96,8 +96,11 @@ enum Step {
     Delivered,
     /// Nothing waits.
     Idle,
-    /// The receiver would not take an event.
-    Refused(anyhow::Error),
+    /// The receiver would not take an event: the first of all, or one after others that it took.
+    Refused {
+        error: anyhow::Error,
+        is_first: bool,
+    },
 }
 
 /// The workers of every configured destination.
@@ -139,16 +142,16 @@ impl Delivery {
                     continue;
                 }
                 Ok(Step::Idle) => IDLE,
-                Ok(Step::Refused(error)) => {
+                Ok(Step::Refused { error, is_first }) => {
+                    failures = if is_first { failures + 1 } else { 1 };
                     let pause = self.pause(failures);
-                    let seconds = pause.as_secs();
-                    tracing::warn!(error = %format_args!("{error:#}"), seconds, "{}: not delivered, trying again", self.label);
-                    failures += 1;
+                    let (error, again_in) = (format_args!("{error:#}"), pause);
+                    tracing::warn!(%error, ?again_in, "{}: not delivered", self.label);
                     pause
                 }
                 Err(error) => {
                     tracing::error!(error = %format_args!("{error:#}"), "{}", self.label);
-                    self.pause(0)
+                    self.pause(1)
                 }
             };
             tokio::select! {
@@ -185,7 +188,10 @@ impl Delivery {
         self.forget(delivered).await?;
         Ok(match refused {
             Ok(()) => Step::Delivered,
-            Err(error) => Step::Refused(error),
+            Err(error) => Step::Refused {
+                error,
+                is_first: taken == 0,
+            },
         })
     }
 
@@ -217,6 +223,7 @@ impl Delivery {
     }
 
     /// Half of the time is chance, so that workers which failed together do not try together.
+    /// `failures`: one after another, with this one.
     fn pause(&self, failures: u32) -> Duration {
         let longest = longest_pause(failures);
         let mut chance = [0; 4];
@@ -233,7 +240,7 @@ async fn stopped_for_a_while(mut stopping: watch::Receiver<bool>) {
 }
 
 fn longest_pause(failures: u32) -> Duration {
-    let doubled = PAUSE_FIRST.saturating_mul(2_u32.saturating_pow(failures));
+    let doubled = PAUSE_FIRST.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
     doubled.min(PAUSE_MAX)
 }
 
@@ -279,7 +286,7 @@ mod tests {
     #[test]
     fn pauses_double_from_two_seconds_to_five_minutes() {
         let seconds = |failures| longest_pause(failures).as_secs();
-        let pauses: Vec<u64> = [0, 1, 2, 3, 7, 8, 40, u32::MAX].map(seconds).to_vec();
+        let pauses: Vec<u64> = [1, 2, 3, 4, 8, 9, 40, u32::MAX].map(seconds).to_vec();
         assert_eq!(pauses, [2, 4, 8, 16, 256, 300, 300, 300]);
     }
 }
