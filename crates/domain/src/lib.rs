@@ -9,6 +9,7 @@ pub mod digest;
 pub mod ids;
 pub mod image;
 pub mod lifecycle;
+pub mod lightsail;
 pub mod limits;
 pub mod manifest;
 pub mod media_type;

@@ -1,0 +1,81 @@
+//! `privateRegistryAccess`: the role with which a service pulls from private ECR repositories.
+//!
+//! The repository's own policy has to allow the role; that is evaluated where policies are. Here:
+//! switching the role on and off, and which references name a private repository at all.
+
+use super::addresses::{RoleId, puller_role_arn};
+use super::names::ServiceName;
+use crate::ids::{AccountId, Region};
+use crate::name::RepositoryName;
+
+/// The ECR image puller role of a service; inactive unless it has an id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RegistryAccess {
+    /// The id of the active role.
+    pub role: Option<RoleId>,
+}
+
+impl RegistryAccess {
+    /// The access after a request. `fresh` names the role if one has to be made: a role that is
+    /// active stays, one that is switched off never comes back, so that old policies dangle.
+    #[must_use]
+    pub fn after(&self, is_active: Option<bool>, fresh: RoleId) -> Self {
+        let role = match is_active {
+            None => self.role.clone(),
+            Some(false) => None,
+            Some(true) => self.role.clone().or(Some(fresh)),
+        };
+        Self { role }
+    }
+
+    /// `isActive`.
+    pub fn is_active(&self) -> bool {
+        self.role.is_some()
+    }
+
+    /// `principalArn`; empty unless the role is active.
+    pub fn principal_arn(
+        &self,
+        lightsail: &AccountId,
+        region: &Region,
+        service: &ServiceName,
+    ) -> String {
+        self.role.as_ref().map_or_else(String::new, |id| {
+            puller_role_arn(lightsail, region, service, id)
+        })
+    }
+}
+
+/// An image of a private repository, as a deployment writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrivateImage {
+    /// The account of the registry.
+    pub account: AccountId,
+    /// The region of the registry.
+    pub region: Region,
+    /// The repository.
+    pub repository: RepositoryName,
+}
+
+impl PrivateImage {
+    /// Recognises `<account>.dkr.ecr.<region>.<suffix>/<repository>`, with a tag, a digest or
+    /// neither behind it. Anything else names no private repository.
+    pub fn recognise(reference: &str, suffix: &str) -> Option<Self> {
+        let (host, path) = reference.split_once('/')?;
+        let (account, rest) = host.split_once(".dkr.ecr.")?;
+        let region = rest.strip_suffix(suffix)?.strip_suffix('.')?;
+        let path = path.split_once('@').map_or(path, |(path, _)| path);
+        let path = path.split_once(':').map_or(path, |(path, _)| path);
+        Some(Self {
+            account: AccountId::parse(account).ok()?,
+            region: Region::parse(region).ok()?,
+            repository: RepositoryName::parse(path).ok()?,
+        })
+    }
+
+    /// Whether a service in `region` may ask for it at all: with an active role, and only from
+    /// its own region (Lightsail guide, private repository access).
+    pub fn is_in_reach(&self, region: &Region, access: &RegistryAccess) -> bool {
+        access.is_active() && self.region == *region
+    }
+}
