@@ -21,4 +21,5 @@ pub mod requests;
 pub mod service;
 pub mod spec;
 pub mod state;
+pub mod tags;
 pub mod versions;

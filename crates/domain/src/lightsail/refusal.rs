@@ -12,6 +12,7 @@ use super::limits::{
 use super::names::{ContainerName, NAME_PATTERN, RegisteredImage, ServiceName};
 use super::state::ServiceState;
 use crate::digest::Digest;
+use crate::limits::RESOURCE_TAGS_MAX;
 
 /// Terraform tries again when an InvalidInputException says this.
 pub const RETRY_IN_MINUTES: &str = "Please try again in a few minutes";
@@ -232,6 +233,13 @@ pub enum Refusal {
     )]
     TooManyDomains,
 
+    /// A tag that cannot be set.
+    #[error("The tag \"{0}\" is not valid.")]
+    Tag(String),
+    /// More tags than a service may have.
+    #[error("A container service cannot have more than {RESOURCE_TAGS_MAX} tags.")]
+    TooManyTags,
+
     /// A filter pattern with an open quote.
     #[error("The filter pattern \"{0}\" is not valid.")]
     FilterPattern(String),
@@ -301,6 +309,8 @@ impl Refusal {
             | Self::DomainInUse(_)
             | Self::TooManyCertificates
             | Self::TooManyDomains
+            | Self::Tag(_)
+            | Self::TooManyTags
             | Self::FilterPattern(_)
             | Self::FilterPatternLength
             | Self::PageToken

@@ -11,6 +11,7 @@ use roadstead_domain::lightsail::domain_names::{
 };
 use roadstead_domain::lightsail::power::{Power, Scale};
 use roadstead_domain::lightsail::registry_access::{PrivateImage, RegistryAccess};
+use roadstead_domain::lightsail::tags::{ServiceTags, tag, untag};
 
 use crate::fixtures::web;
 
@@ -229,4 +230,38 @@ fn private_images_are_pulled_from_the_own_region_only() {
     ] {
         assert_eq!(PrivateImage::recognise(other, suffix), None, "{other}");
     }
+}
+
+#[test]
+fn tags_with_and_without_values() {
+    let row = |key: &str, value: Option<&str>| (key.to_owned(), value.map(str::to_owned));
+    let present = ServiceTags::from([row("env", Some("dev")), row("only-key", None)]);
+    let changed = tag(&present, &[row("env", None), row("team", Some(""))]).unwrap();
+    assert_eq!(
+        changed,
+        ServiceTags::from([
+            row("env", None),
+            row("only-key", None),
+            row("team", Some(""))
+        ])
+    );
+    assert_eq!(
+        untag(&present, &["only-key".into(), "nothing".into()]),
+        ServiceTags::from([row("env", Some("dev"))])
+    );
+    let (long_key, long_value) = ("k".repeat(129), "v".repeat(257));
+    for bad in [
+        row("", None),
+        row("aws:x", None),
+        row("a\nb", None),
+        row(&long_key, None),
+        row("k", Some(&long_value)),
+    ] {
+        assert!(tag(&present, &[bad]).is_err());
+    }
+    assert!(tag(&present, &[row("k", None), row("k", None)]).is_err());
+    let many: Vec<_> = (0..48).map(|n| row(&format!("k{n}"), None)).collect();
+    let full = tag(&present, &many).unwrap();
+    assert!(tag(&full, &[row("k0", Some("again"))]).is_ok());
+    assert!(tag(&full, &[row("new", None)]).is_err());
 }

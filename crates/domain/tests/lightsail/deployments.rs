@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use proptest::prelude::*;
 use roadstead_domain::lightsail::deployment::{DeploymentState, DeploymentVersion, superseded};
 use roadstead_domain::lightsail::endpoint::{HealthCheck, SuccessCodes};
 use roadstead_domain::lightsail::names::ServiceName;
@@ -280,4 +281,28 @@ fn fifty_deployments_are_kept_and_never_a_live_one_goes() {
     assert_eq!(superseded(&rows), BTreeSet::from([DeploymentVersion(2)]));
     rows.reverse();
     assert_eq!(superseded(&rows), BTreeSet::from([DeploymentVersion(2)]));
+}
+
+proptest! {
+    #[test]
+    fn what_is_kept_is_live_or_newest(finished in 0..120_u64, live in prop::collection::btree_set(1..120_u64, 0..3)) {
+        let state = |version| match live.contains(&version) {
+            true => DeploymentState::Active,
+            false => DeploymentState::Failed,
+        };
+        let rows: Vec<_> = (1..=finished)
+            .map(|version| (DeploymentVersion(version), state(version)))
+            .collect();
+        let gone = superseded(&rows);
+        prop_assert_eq!(rows.len() - gone.len(), rows.len().min(50));
+        let oldest_kept = rows
+            .iter()
+            .filter(|(version, state)| !gone.contains(version) && !state.is_live())
+            .map(|(version, _)| *version)
+            .min();
+        for version in gone {
+            prop_assert!(!live.contains(&version.0));
+            prop_assert!(oldest_kept.is_none_or(|kept| version < kept));
+        }
+    }
 }

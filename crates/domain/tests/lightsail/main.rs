@@ -10,4 +10,5 @@ mod logs;
 mod machine;
 mod metrics;
 mod names;
+mod refusals;
 mod services;
