@@ -311,105 +311,75 @@ fn session_policies() {
     assert_eq!(decide(case(ROOT, PULL, &[])), lacks(PolicySource::Session));
 }
 
-#[test]
-fn sentences() {
+/// The sentence ends so, and begins with who may not do what on what.
+fn says(case: Case<'_>, end: &str) {
+    let who = if case.who.is_empty() {
+        "anonymous"
+    } else {
+        case.who
+    };
     let start =
-        |who| format!("User: {who} is not authorized to perform: ecr:PutImage on resource: {APP} ");
-    let deny = &["Deny ecr:PutImage"][..];
-    let cap = Some(PULL);
-    for (case, who, end) in [
-        (
-            Case {
-                who: ALICE,
-                ..Case::default()
-            },
-            ALICE,
-            "because no identity-based policy allows the ecr:PutImage action",
-        ),
-        (
-            Case {
-                who: BOB,
-                ..Case::default()
-            },
-            BOB,
-            "because no resource-based policy allows the ecr:PutImage action",
-        ),
-        (
-            Case {
-                who: "",
-                ..Case::default()
-            },
-            "anonymous",
-            "because no resource-based policy allows the ecr:PutImage action",
-        ),
-        (
-            Case {
-                who: ALICE,
-                identity: ALLOW,
-                boundary: cap,
-                ..Case::default()
-            },
-            ALICE,
-            "because no permissions boundary allows the ecr:PutImage action",
-        ),
-        (
-            Case {
-                who: CI,
-                identity: ALLOW,
-                session: cap,
-                ..Case::default()
-            },
-            CI,
-            "because no session policy allows the ecr:PutImage action",
-        ),
-        (
-            Case {
-                who: ALICE,
-                identity: deny,
-                ..Case::default()
-            },
-            ALICE,
-            "with an explicit deny in an identity-based policy",
-        ),
-        (
-            Case {
-                who: ROOT,
-                repository: &["Deny * *"],
-                ..Case::default()
-            },
-            ROOT,
-            "with an explicit deny in a resource-based policy",
-        ),
-        (
-            Case {
-                who: ALICE,
-                identity: ALLOW,
-                boundary: Some(deny),
-                ..Case::default()
-            },
-            ALICE,
-            "with an explicit deny in a permissions boundary",
-        ),
-        (
-            Case {
-                who: CI,
-                identity: ALLOW,
-                session: Some(deny),
-                ..Case::default()
-            },
-            CI,
-            "with an explicit deny in a session policy",
-        ),
+        format!("User: {who} is not authorized to perform: ecr:PutImage on resource: {APP}");
+    assert_eq!(ask(&case).1, Some(format!("{start} {end}")));
+}
+
+#[test]
+fn sentences_of_what_nothing_allows() {
+    for (who, kind) in [
+        (ALICE, "identity-based policy"),
+        (BOB, "resource-based policy"),
+        ("", "resource-based policy"),
     ] {
-        assert_eq!(ask(&case).1, Some(start(who) + end));
+        let end = format!("because no {kind} allows the ecr:PutImage action");
+        says(
+            Case {
+                who,
+                ..Case::default()
+            },
+            &end,
+        );
     }
-    assert_eq!(
-        ask(&Case {
-            who: ALICE,
-            identity: ALLOW,
-            ..Case::default()
-        })
-        .1,
-        None
+    let capped = |boundary, session| Case {
+        who: CI,
+        identity: ALLOW,
+        boundary,
+        session,
+        ..Case::default()
+    };
+    let end = "because no permissions boundary allows the ecr:PutImage action";
+    says(capped(Some(PULL), None), end);
+    let end = "because no session policy allows the ecr:PutImage action";
+    says(capped(None, Some(PULL)), end);
+    assert_eq!(ask(&capped(None, None)).1, None);
+}
+
+#[test]
+fn sentences_of_what_something_denies() {
+    let deny = &["Deny ecr:PutImage"][..];
+    let case = |identity, repository, boundary, session| Case {
+        who: CI,
+        identity,
+        repository,
+        boundary,
+        session,
+        ..Case::default()
+    };
+    let all = &["Deny * *"][..];
+    let end = "with an explicit deny in";
+    says(
+        case(deny, &[], None, None),
+        &format!("{end} an identity-based policy"),
+    );
+    says(
+        case(ALLOW, all, None, None),
+        &format!("{end} a resource-based policy"),
+    );
+    says(
+        case(ALLOW, &[], Some(deny), None),
+        &format!("{end} a permissions boundary"),
+    );
+    says(
+        case(ALLOW, &[], None, Some(deny)),
+        &format!("{end} a session policy"),
     );
 }

@@ -66,3 +66,47 @@ impl Action {
             && self.names(name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Action;
+
+    #[test]
+    fn what_an_action_covers() {
+        for (pattern, action, expected) in [
+            ("*", "ecr:PutImage", true),
+            ("ecr:PutImage", "ecr:PutImage", true),
+            ("ECR:putimage", "ecr:PutImage", true),
+            ("ecr:putimage", "ECR:PutImage", true),
+            ("ecr:Put*", "ecr:PutImage", true),
+            ("ecr:*Image?", "ecr:DescribeImages", true),
+            ("ecr:*Image?", "ecr:PutImage", false),
+            ("ecr:*", "ecr-public:PutImage", false),
+            ("ecr-public:*", "ecr:PutImage", false),
+            (
+                "lightsail:*ContainerImage*",
+                "lightsail:RegisterContainerImage",
+                true,
+            ),
+        ] {
+            let found = Action::parse(pattern).unwrap().covers(action);
+            assert_eq!(found, expected, "{pattern} on {action}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_action() {
+        for text in [
+            "",
+            "ecr",
+            ":",
+            "ecr:",
+            ":PutImage",
+            "e*:PutImage",
+            "ecr:Put Image",
+            "**",
+        ] {
+            assert!(Action::parse(text).is_err(), "{text}");
+        }
+    }
+}

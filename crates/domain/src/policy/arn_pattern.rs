@@ -77,3 +77,63 @@ impl Resource {
         self.0.matches(resource, variables)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::{ArnPattern, Resource, Variables};
+
+    struct Nothing;
+
+    impl Variables for Nothing {
+        fn single(&self, _: &str) -> Option<Cow<'_, str>> {
+            None
+        }
+    }
+
+    const APP: &str = "arn:aws:ecr:us-east-1:111111111111:repository/team/app";
+
+    #[test]
+    fn part_by_part() {
+        for (pattern, resource, expected) in [
+            ("*", "*", true),
+            ("*", APP, true),
+            (APP, APP, true),
+            ("arn:*:*:*:*:*", APP, true),
+            ("arn:aws:ecr:*:*:repository/*", APP, true),
+            ("arn:aws:ecr:us-????-1:*:repository/team/app", APP, true),
+            // Only the lone star covers what has no ARN, nor are all parts of one there.
+            ("arn:*:*:*:*:*", "*", false),
+            ("arn:*:*:*:*:*", "arn:aws:ecr", false),
+            ("arn:*:*:*:*:*", "", false),
+            // No star crosses to the next part, all cross inside the last.
+            ("arn:aws:ecr:*:repository/team/app:x:y", APP, false),
+            ("arn:aws:e*1:111111111111:repository/*:*:*", APP, false),
+            ("arn:aws:ecr:*:*:*", "arn:aws:ecr:::a:b:c/d", true),
+            ("arn:aws:ecr:*:*:repository/*/app", APP, true),
+            ("arn:aws:ecr:*:*:repository/TEAM/app", APP, false),
+            ("arn:aws:ecr-public::*:repository/*", APP, false),
+        ] {
+            let found = Resource::parse(pattern, true).unwrap();
+            let found = found.covers(resource, &Nothing);
+            assert_eq!(found, expected, "{pattern} on {resource}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pattern() {
+        for text in [
+            "",
+            "**",
+            "?",
+            "repository/x",
+            "arn:aws:ecr:us-east-1:repository/x",
+        ] {
+            assert!(ArnPattern::parse(text, true).is_err(), "{text}");
+        }
+        assert!(ArnPattern::parse("${aws:PrincipalArn}", true).is_ok());
+        assert!(ArnPattern::parse("${aws:PrincipalArn}", false).is_err());
+        assert!(Resource::parse("${aws:PrincipalArn}", true).is_err());
+    }
+}

@@ -112,6 +112,8 @@ impl Request<'_> {
             "aws:username" => requester.user_name().map(Cow::from),
             "aws:currenttime" => Some(self.now.rfc3339().into()),
             "aws:epochtime" => Some(self.now.seconds().to_string().into()),
+            // No service calls us on behalf of anybody.
+            "aws:viaawsservice" => Some("false".into()),
             "aws:resourceaccount" => Some(self.resource_account.as_str().into()),
             _ => None,
         }

@@ -76,7 +76,7 @@ fn allows_alone(statement: &Value, question: &Question) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
 
     #[test]
     fn the_engine_agrees_with_the_rules_read_aloud(world in world(), question in question()) {

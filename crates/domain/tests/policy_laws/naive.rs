@@ -204,10 +204,8 @@ pub fn decide(world: &World, question: &Question) -> &'static str {
         None => everyone || itself,
         Some("111111111111") => {
             let is_session = question.who.contains(":assumed-role/");
-            (by_identity && boundary && session)
-                || ((role || everyone || itself) && boundary && session)
-                || (itself && is_session)
-                || (itself && session)
+            let by_anything = by_identity || role || everyone || itself;
+            (by_anything && boundary && session) || (itself && is_session) || (itself && session)
         }
         Some(_) => by_identity && boundary && session && (itself || role || everyone || account),
     };

@@ -245,6 +245,7 @@ fn keys_that_follow_from_the_request() {
         ("StringEquals", "aws:username", "alice"),
         ("StringEquals", "aws:ResourceAccount", "222222222222"),
         ("Bool", "aws:PrincipalIsAWSService", "false"),
+        ("Bool", "aws:ViaAWSService", "false"),
         ("DateGreaterThan", "aws:CurrentTime", "2026-05-31T23:59:59Z"),
         ("DateLessThanEquals", "aws:CurrentTime", "2026-06-01"),
         ("NumericEquals", "aws:EpochTime", "1780272000"),
