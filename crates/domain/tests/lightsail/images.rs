@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use roadstead_domain::digest::Digest;
+use roadstead_domain::lightsail::deployment::DeploymentState;
 use roadstead_domain::lightsail::images::{
     RegistrationState, parse_digest, plan_delete_image, plan_registration, resolve,
     sort_newest_first,
@@ -218,6 +219,21 @@ fn images_in_use_stay_by_name() {
     let two = advanced(&both, Report::Healthy).service;
     assert!(delete_from(&two, ":web.www.1").is_ok());
     assert!(delete_from(&two, ":web.www.2").is_err());
+}
+
+#[test]
+fn finished_deployments_protect_nothing() {
+    let mut deployment = running(":web.www.1").current.unwrap();
+    for (state, is_refused) in [
+        (DeploymentState::Active, true),
+        (DeploymentState::Activating, true),
+        (DeploymentState::Inactive, false),
+        (DeploymentState::Failed, false),
+    ] {
+        deployment.state = state;
+        let plan = plan_delete_image(":web.www.1", &web(), |_| true, Some(&deployment), None);
+        assert_eq!(plan.is_err(), is_refused, "{state:?}");
+    }
 }
 
 #[test]
