@@ -5,13 +5,14 @@ use roadstead_domain::lifecycle::policy::LifecyclePolicy;
 use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::time::Timestamp;
 
-use super::{loaded, stored_policy};
+use super::loaded::Loading;
+use super::stored_policy;
 use crate::Registry;
 use crate::access::Authorized;
 use crate::error::Error;
 use crate::loading;
 
-/// A policy and what it does to the images of one snapshot.
+/// A policy and what it does to the images of a repository.
 pub struct Explained {
     /// The policy.
     pub policy: LifecyclePolicy,
@@ -20,7 +21,7 @@ pub struct Explained {
 }
 
 impl Registry {
-    /// Evaluates `policies` over one snapshot as of `at`, each by itself; none stands for the
+    /// Evaluates `policies` over the same images as of `at`, each by itself; none stands for the
     /// repository's own. The places of images are the same in all of them.
     pub async fn explain_lifecycle(
         &self,
@@ -29,9 +30,9 @@ impl Registry {
         at: Timestamp,
     ) -> Result<Vec<Explained>, Error> {
         self.write_pull_times().await?;
-        let input = (key.into_inner(), policies, at, self.rules.orphan_grace);
-        self.metadata
-            .survey(input, |tx, (key, policies, at, orphan_grace)| {
+        let (repository, policies, loading) = self
+            .metadata
+            .survey((key.into_inner(), policies), |tx, (key, policies)| {
                 Box::pin(async move {
                     let repository = loading::repository(tx, key).await?;
                     let mut chosen = Vec::new();
@@ -45,16 +46,14 @@ impl Registry {
                             }
                         });
                     }
-                    let policies = chosen;
-                    let images = loaded::load(tx, repository.id, &policies).await?;
-                    let explained = policies.into_iter().zip(images);
-                    let explained = explained.map(|(policy, images)| Explained {
-                        policy,
-                        evaluation: images.evaluate(*at, *orphan_grace),
-                    });
-                    Ok(explained.collect())
+                    let loading = Loading::begin(tx, repository.id, &chosen).await?;
+                    Ok::<_, Error>((repository.id, chosen, loading))
                 })
             })
-            .await
+            .await?;
+        let evaluated = self.evaluate_loaded(repository, loading, at).await?;
+        let explained = policies.into_iter().zip(evaluated);
+        let explained = explained.map(|(policy, evaluation)| Explained { policy, evaluation });
+        Ok(explained.collect())
     }
 }

@@ -1,62 +1,162 @@
-//! The images of a repository, read in pages from one snapshot and prepared for policies.
+//! The images of a repository, read in pages and prepared for policies.
+//!
+//! A small repository is read in one snapshot, a large one in several short ones: a long snapshot
+//! would keep the store from tidying up behind writers. What changes meanwhile is seen by whoever
+//! acts: each action is decided again, and `departures` is read before the first image.
+
+use std::sync::{Mutex, PoisonError};
 
 use roadstead_domain::ids::RepositoryId;
+use roadstead_domain::lifecycle::evaluate::Evaluation;
 use roadstead_domain::lifecycle::images::{ImageFacts, Images};
 use roadstead_domain::lifecycle::policy::LifecyclePolicy;
+use roadstead_domain::time::Timestamp;
 use roadstead_store::metadata::{
     ImageNumber, IndexMember, LifecycleImage, MetadataRead, StoreError,
 };
 
+use crate::Registry;
+use crate::error::Error;
+
 /// Images, or entries of indexes, in one page.
 const PAGE_ROWS: usize = 2_000;
+/// Pages read in one snapshot.
+const SNAPSHOT_PAGES: usize = 10;
 
-/// The images of a repository, once for each policy.
-pub(super) async fn load<R>(
-    tx: &mut R,
-    repository: RepositoryId,
-    policies: &[LifecyclePolicy],
-) -> Result<Vec<Images>, StoreError>
-where
-    R: MetadataRead + ?Sized,
-{
-    let mut prepared: Vec<Images> = policies.iter().map(Images::new).collect();
-    let mut numbers: Vec<ImageNumber> = Vec::new();
-    loop {
-        let page = tx
-            .lifecycle_images(repository, numbers.last().copied(), PAGE_ROWS)
-            .await?;
+/// How far the images are read, once for each policy.
+pub(super) struct Loading {
+    prepared: Vec<Images>,
+    numbers: Vec<ImageNumber>,
+    stage: Stage,
+}
+
+enum Stage {
+    Images,
+    /// The entries of indexes, after this one.
+    Members(Option<IndexMember>),
+    Done,
+}
+
+impl Loading {
+    /// Reads the first images within the transaction of `tx`.
+    pub(super) async fn begin(
+        tx: &mut dyn MetadataRead,
+        repository: RepositoryId,
+        policies: &[LifecyclePolicy],
+    ) -> Result<Self, StoreError> {
+        let mut loading = Self {
+            prepared: policies.iter().map(Images::new).collect(),
+            numbers: Vec::new(),
+            stage: Stage::Images,
+        };
+        loading.go_on(tx, repository).await?;
+        Ok(loading)
+    }
+
+    async fn go_on(
+        &mut self,
+        tx: &mut dyn MetadataRead,
+        repository: RepositoryId,
+    ) -> Result<(), StoreError> {
+        for _ in 0..SNAPSHOT_PAGES {
+            self.stage = match std::mem::replace(&mut self.stage, Stage::Done) {
+                Stage::Images => self.read_images(tx, repository).await?,
+                Stage::Members(after) => self.read_members(tx, repository, after).await?,
+                Stage::Done => return Ok(()),
+            };
+        }
+        Ok(())
+    }
+
+    async fn read_images(
+        &mut self,
+        tx: &mut dyn MetadataRead,
+        repository: RepositoryId,
+    ) -> Result<Stage, StoreError> {
+        let after = self.numbers.last().copied();
+        let page = tx.lifecycle_images(repository, after, PAGE_ROWS).await?;
         for image in &page {
-            numbers.push(image.number);
+            self.numbers.push(image.number);
             with_facts(image, |facts| {
-                for images in &mut prepared {
+                for images in &mut self.prepared {
                     images.push(facts);
                 }
             });
         }
-        if page.len() < PAGE_ROWS {
-            break;
-        }
+        let is_full = page.len() == PAGE_ROWS;
+        Ok(if is_full {
+            Stage::Images
+        } else {
+            Stage::Members(None)
+        })
     }
-    let mut after: Option<IndexMember> = None;
-    loop {
+
+    async fn read_members(
+        &mut self,
+        tx: &mut dyn MetadataRead,
+        repository: RepositoryId,
+        after: Option<IndexMember>,
+    ) -> Result<Stage, StoreError> {
         let page = tx
             .index_members(repository, after.as_ref(), PAGE_ROWS)
             .await?;
         for member in &page {
             // Places count up with the numbers.
-            let Ok(place) = numbers.binary_search(&member.index) else {
+            let Ok(place) = self.numbers.binary_search(&member.index) else {
                 continue;
             };
-            for images in &mut prepared {
+            for images in &mut self.prepared {
                 images.list_member(place as u32, member.child.as_str());
             }
         }
         let is_full = page.len() == PAGE_ROWS;
-        after = page.into_iter().next_back();
-        if !is_full {
-            return Ok(prepared);
-        }
+        Ok(match page.into_iter().next_back() {
+            Some(last) if is_full => Stage::Members(Some(last)),
+            Some(_) | None => Stage::Done,
+        })
     }
+}
+
+impl Registry {
+    /// Reads the rest of the images and evaluates, one policy after the other.
+    pub(super) async fn evaluate_loaded(
+        &self,
+        repository: RepositoryId,
+        mut loading: Loading,
+        now: Timestamp,
+    ) -> Result<Vec<Evaluation>, Error> {
+        while !matches!(loading.stage, Stage::Done) {
+            let input = (repository, Mutex::new(Some(loading)));
+            loading = self
+                .metadata
+                .survey(input, |tx, (repository, loading)| {
+                    Box::pin(async move {
+                        let mut loading = taken(loading)?;
+                        loading.go_on(tx, *repository).await?;
+                        Ok::<_, Error>(loading)
+                    })
+                })
+                .await?;
+        }
+        // It takes the processor for a while: not on a thread of requests.
+        let input = (Mutex::new(Some(loading)), now, self.rules.orphan_grace);
+        self.metadata
+            .survey(input, |_, (loading, now, orphan_grace)| {
+                Box::pin(async move {
+                    let prepared = taken(loading)?.prepared.into_iter();
+                    Ok(prepared
+                        .map(|images| images.evaluate(*now, *orphan_grace))
+                        .collect())
+                })
+            })
+            .await
+    }
+}
+
+/// A read body runs once, so what it was given is there.
+fn taken<T>(slot: &Mutex<Option<T>>) -> Result<T, StoreError> {
+    let taken = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    taken.ok_or_else(|| StoreError::Failed("a survey ran twice".into()))
 }
 
 /// Shows an image to the engine.

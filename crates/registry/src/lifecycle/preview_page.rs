@@ -21,7 +21,7 @@ pub(super) fn text_of(results: &[PreviewResult]) -> Result<String, StoreError> {
         let since = result.pushed_at - before;
         before = result.pushed_at;
         let expires = u8::from(result.expires) * EXPIRES;
-        let flags = expires | u8::from(result.is_archived) * IS_ARCHIVED;
+        let flags = expires | (u8::from(result.is_archived) * IS_ARCHIVED);
         let tags = result.tags.iter().map(String::as_str).collect();
         entries.push((packed(&result.digest), since, result.rule, flags, tags));
     }

@@ -17,8 +17,9 @@ use roadstead_store::metadata::{
     MetadataRead, PreviewStatus, Repository, StoreError, StoredPage, StoredPreview,
 };
 
+use super::loaded::Loading;
 use super::preview_page::{entries, text_of};
-use super::{loaded, stored_policy};
+use super::stored_policy;
 use crate::Registry;
 use crate::access::Authorized;
 use crate::context::RequestContext;
@@ -309,10 +310,9 @@ impl Registry {
         now: Timestamp,
     ) -> Result<(), Error> {
         self.write_pull_times().await?;
-        let input = (repository.id, now, self.rules.orphan_grace);
-        let evaluated = self
+        let begun = self
             .metadata
-            .survey(input, |tx, (repository, now, orphan_grace)| {
+            .survey(repository.id, |tx, repository| {
                 Box::pin(async move {
                     let Some(stored) = tx.preview(*repository).await? else {
                         return Ok(None);
@@ -320,18 +320,20 @@ impl Registry {
                     let Ok(policy) = LifecyclePolicy::parse_unpadded(&stored.text) else {
                         return Ok(Some((stored, None)));
                     };
-                    let images = loaded::load(tx, *repository, &[policy]).await?;
-                    let evaluated = images.into_iter().next();
-                    let evaluated = evaluated.map(|images| images.evaluate(*now, *orphan_grace));
-                    Ok::<_, Error>(Some((stored, evaluated)))
+                    let loading = Loading::begin(tx, *repository, &[policy]).await?;
+                    Ok::<_, Error>(Some((stored, Some(loading))))
                 })
             })
             .await?;
-        let Some((mut stored, evaluation)) = evaluated else {
+        let Some((mut stored, loading)) = begun else {
             return Ok(());
         };
+        let evaluated = match loading {
+            Some(loading) => self.evaluate_loaded(repository.id, loading, now).await?,
+            None => Vec::new(),
+        };
         stored.status = PreviewStatus::Failed;
-        if let Some(evaluation) = evaluation {
+        if let Some(evaluation) = evaluated.into_iter().next() {
             self.store_results(repository, &stored.preview_id, lease, &evaluation)
                 .await?;
             let summary = evaluation.summary();

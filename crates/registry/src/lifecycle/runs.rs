@@ -14,8 +14,9 @@ use roadstead_domain::time::{Span, Timestamp};
 use roadstead_store::metadata::{Repository, StoreError, StoredPage};
 use serde::{Deserialize, Serialize};
 
+use super::loaded::Loading;
 use super::policy_event::RunFacts;
-use super::{acting, loaded, stored_policy};
+use super::{acting, stored_policy};
 use crate::Registry;
 use crate::access::Authorized;
 use crate::error::{Error, Place};
@@ -331,16 +332,16 @@ impl Registry {
         })
     }
 
-    /// Evaluates the stored policy over one snapshot; none if there is no policy any more.
+    /// Evaluates the stored policy; none if there is no policy any more.
     async fn evaluate(
         &self,
         repository: RepositoryId,
         now: Timestamp,
     ) -> Result<Option<Evaluated>, Error> {
         self.write_pull_times().await?;
-        let input = (repository, now, self.rules.orphan_grace);
-        self.metadata
-            .survey(input, |tx, (repository, now, orphan_grace)| {
+        let begun = self
+            .metadata
+            .survey(repository, |tx, repository| {
                 Box::pin(async move {
                     let Some(stored) = tx.lifecycle_policy(*repository).await? else {
                         return Ok(None);
@@ -348,16 +349,20 @@ impl Registry {
                     let Ok(policy) = LifecyclePolicy::parse_unpadded(&stored.text) else {
                         return Ok(None);
                     };
-                    let images = loaded::load(tx, *repository, &[policy]).await?;
-                    let evaluated = images.into_iter().next().map(|images| Evaluated {
-                        policy_id: stored.policy_id,
-                        departures: stored.departures,
-                        evaluation: images.evaluate(*now, *orphan_grace),
-                    });
-                    Ok(evaluated)
+                    let loading = Loading::begin(tx, *repository, &[policy]).await?;
+                    Ok::<_, Error>(Some((stored, loading)))
                 })
             })
-            .await
+            .await?;
+        let Some((stored, loading)) = begun else {
+            return Ok(None);
+        };
+        let evaluated = self.evaluate_loaded(repository, loading, now).await?;
+        Ok(evaluated.into_iter().next().map(|evaluation| Evaluated {
+            policy_id: stored.policy_id,
+            departures: stored.departures,
+            evaluation,
+        }))
     }
 
     /// Whether a run would delete more of the repository than one run may.

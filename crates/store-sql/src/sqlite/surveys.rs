@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use roadstead_store::metadata::{ErasedRead, StoreError};
-use rustix::process::{Pid, setpriority_process};
+use rustix::process::{getpriority_process, setpriority_process};
 use rustix::thread::gettid;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -15,8 +15,9 @@ use super::readers::snapshot;
 
 /// Surveys at a time: one for a preview, one for a run.
 const SURVEYS_MAX: usize = 2;
-/// The niceness of their threads: about a third of what a busy thread of a request gets.
-const NICE: i32 = 5;
+/// How much nicer than others their threads are: they get about a tenth of what a busy thread of a
+/// request gets.
+const NICE: i32 = 10;
 
 /// The way to long reads.
 pub(super) struct Surveys {
@@ -56,6 +57,8 @@ impl Surveys {
 /// Lowers the priority of this thread; on Linux a thread has one of its own. Where that is not
 /// allowed it reads all the same.
 fn give_way() {
-    let thread: Pid = gettid();
-    let _ = setpriority_process(Some(thread), NICE);
+    let thread = Some(gettid());
+    if let Ok(nice) = getpriority_process(thread) {
+        let _ = setpriority_process(thread, nice + NICE);
+    }
 }
