@@ -4,6 +4,7 @@
 //! that reading them later costs the page. A preview that a crash interrupts is done again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::{RepositoryId, uuid_text};
@@ -36,6 +37,8 @@ const PAGE_RESULTS: usize = 2_000;
 const WAITING_ROWS: usize = 20;
 /// Pages of former previews that one step removes.
 const PRUNED_PAGES: usize = 200;
+/// Between two pages: other writers go first.
+const PAUSE: Duration = Duration::from_millis(3);
 /// How long a previewer may stay silent before another takes over.
 const LEASE: Span = Span::seconds(60);
 
@@ -393,6 +396,7 @@ impl Registry {
                     })
                 })
                 .await?;
+            tokio::time::sleep(PAUSE).await;
         }
         Ok(())
     }

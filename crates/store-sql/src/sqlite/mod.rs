@@ -55,7 +55,7 @@ impl SqliteStore {
         }
         let readers = readers::Readers::open(path, options.readers)?;
         let writer = writer::Writer::start(connection, options.queued_writes_max)?;
-        let surveys = surveys::Surveys::new(path);
+        let surveys = surveys::Surveys::start(path)?;
         Ok(Self {
             writer,
             readers,

@@ -1,56 +1,65 @@
-//! Long reads that nobody waits for: each on a thread and a connection of its own, below requests.
+//! Long reads that nobody waits for, one after the other on a thread of their own, below requests.
 //!
 //! They take no connection from requests and little of the processor that requests want.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use roadstead_store::metadata::{ErasedRead, StoreError};
+use rusqlite::Connection;
 use rustix::process::{getpriority_process, setpriority_process};
 use rustix::thread::gettid;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::connection::open_reader;
 use super::readers::snapshot;
 
-/// Surveys at a time: one for a preview, one for a run.
-const SURVEYS_MAX: usize = 2;
-/// How much nicer than others their threads are: they get about a tenth of what a busy thread of a
-/// request gets.
+/// How much nicer than others the thread is: it gets about a tenth of what a busy thread of a
+/// request gets, and all that those leave.
 const NICE: i32 = 10;
 
-/// The way to long reads.
-pub(super) struct Surveys {
-    path: PathBuf,
-    permits: Semaphore,
+struct Survey {
+    body: ErasedRead,
+    answer: oneshot::Sender<Result<(), StoreError>>,
 }
 
-impl Surveys {
-    /// Opens nothing yet.
-    pub(super) fn new(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            permits: Semaphore::new(SURVEYS_MAX),
-        }
-    }
+/// The way to the thread, which ends when this is dropped.
+pub(super) struct Surveys(Sender<Survey>);
 
-    /// Runs a body on a thread of its own.
-    pub(super) async fn read(&self, body: ErasedRead) -> Result<(), StoreError> {
-        let gone = |what: &dyn std::fmt::Display| StoreError::Unavailable(what.to_string());
-        let _permit = self.permits.acquire().await.map_err(|e| gone(&e))?;
-        let (answer, answered) = oneshot::channel();
-        let path = self.path.clone();
+impl Surveys {
+    /// Starts the thread.
+    pub(super) fn start(path: &Path) -> Result<Self, StoreError> {
+        let mut connection = open_reader(path)?;
+        let (sender, surveys) = channel();
         std::thread::Builder::new()
             .name("metadata-survey".into())
-            .spawn(move || {
-                give_way();
-                let read = AssertUnwindSafe(|| snapshot(&mut open_reader(&path)?, &body));
-                let panicked = |_| Err(StoreError::Failed("the read panicked".into()));
-                // Whoever asked may have gone.
-                let _ = answer.send(catch_unwind(read).unwrap_or_else(panicked));
-            })
-            .map_err(|e| gone(&e))?;
-        answered.await.map_err(|e| gone(&e))?
+            .spawn(move || run(&mut connection, &surveys))
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Self(sender))
+    }
+
+    /// Runs a body after those that were given before.
+    pub(super) async fn read(&self, body: ErasedRead) -> Result<(), StoreError> {
+        let gone = || StoreError::Unavailable("the survey thread has ended".into());
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Survey { body, answer }).map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+fn run(connection: &mut Connection, surveys: &Receiver<Survey>) {
+    give_way();
+    for survey in surveys {
+        if survey.answer.is_closed() {
+            continue;
+        }
+        let read = AssertUnwindSafe(|| snapshot(connection, &survey.body));
+        let panicked = |_| Err(StoreError::Failed("the read panicked".into()));
+        // Whoever asked may have gone meanwhile.
+        let _ = survey
+            .answer
+            .send(catch_unwind(read).unwrap_or_else(panicked));
     }
 }
 
