@@ -5,6 +5,7 @@
 
 mod explain;
 mod lifecycle;
+mod undelete;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
@@ -86,6 +87,20 @@ pub enum Command {
         place: Place,
         /// What this one did, image by image.
         run: Option<i64>,
+    },
+    /// What can be brought back.
+    UndeleteList {
+        /// Into this repository.
+        #[serde(flatten)]
+        place: Place,
+    },
+    /// Bring back what was deleted.
+    Undelete {
+        /// Into this repository, or this repository itself.
+        #[serde(flatten)]
+        place: Place,
+        /// These images, by digest; none for the repository.
+        digests: Vec<String>,
     },
 }
 
@@ -340,6 +355,10 @@ async fn execute(
             place,
             run: Some(run),
         } => lifecycle::entries(registry, place, *run, progress).await,
+        Command::UndeleteList { place } => undelete::list(registry, place).await,
+        Command::Undelete { place, digests } => {
+            undelete::undelete(registry, clock, place, digests).await
+        }
     }
 }
 

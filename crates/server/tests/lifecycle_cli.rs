@@ -592,3 +592,39 @@ fn a_reader_that_leaves_early_is_no_failure() {
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success() && said.is_empty(), "{said}");
 }
+
+/// docs/undelete.md.
+#[test]
+fn what_was_deleted_comes_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("roadstead.toml");
+    fs::write(&config, "[undelete]\nwindow_seconds = 3600\n").expect("a configuration");
+    let config = utf8(&config);
+    let shelf = Shelf::of(Server::start_with(&["--dev", "--config", config]));
+    let data = utf8(shelf.server.data());
+    let undelete =
+        |args: &[&str]| run_roadstead(&[&["undelete", "app", "--data", data], args].concat());
+    let first = shelf.digests[0].as_str();
+
+    let listed = undelete(&["--list"]).expect_success();
+    assert_eq!(listed, "", "nothing is deleted yet");
+    shelf.pusher.delete("app", json!({ "imageDigest": first }));
+    let listed = undelete(&["--list"]).expect_success();
+    assert!(listed.contains(first) && listed.contains("v1"), "{listed}");
+    let json = undelete(&["--list", "--output", "json"]).expect_json();
+    assert_eq!(json["deleted"][0]["digest"], first);
+    assert_eq!(json["deleted"][0]["tags"], json!(["v1"]));
+
+    let back = undelete(&[first]).expect_success();
+    assert!(back.contains("is back  v1"), "{back}");
+    assert!(shelf.pusher.tags("app").contains(&"v1".to_owned()));
+    assert!(undelete(&[first]).expect_success().contains("was there"));
+    undelete(&["sha256:no"]).expect_failure();
+    // The repository is there: it cannot come back.
+    undelete(&[]).expect_failure();
+    let gone = json!({ "repositoryName": "app", "force": true });
+    shelf.pusher.ecr("DeleteRepository", gone);
+    let back = undelete(&[]).expect_success();
+    assert!(back.contains("'app' is back"), "{back}");
+    assert!(shelf.pusher.tags("app").contains(&"v1".to_owned()));
+}

@@ -140,7 +140,7 @@ pub fn run(args: &LifecycleArgs) -> Result<ExitCode> {
 
 impl PlaceArgs {
     /// The settings, and the repository that is named.
-    fn load(&self) -> Result<(Config, Place)> {
+    pub(super) fn load(&self) -> Result<(Config, Place)> {
         let config = self.config.load()?;
         let place = Place {
             account: self.account.clone().unwrap_or(config.account.clone()),

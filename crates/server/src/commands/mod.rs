@@ -5,6 +5,7 @@ pub mod key;
 pub mod lifecycle;
 pub mod serve;
 pub mod sweep;
+pub mod undelete;
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ pub enum Command {
     Sweep(sweep::SweepArgs),
     /// Explain, run and test lifecycle policies.
     Lifecycle(lifecycle::LifecycleArgs),
+    /// Bring deleted images or a deleted repository back.
+    Undelete(undelete::UndeleteArgs),
 }
 
 /// Where the settings come from.
@@ -91,6 +94,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(&args),
         Command::Key(args) => key::run(&args),
         Command::Sweep(args) => sweep::run(&args),
+        Command::Undelete(args) => undelete::run(&args),
         Command::Lifecycle(args) => {
             return lifecycle::run(&args).or_else(unless_nobody_reads);
         }
