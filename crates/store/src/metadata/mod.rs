@@ -119,7 +119,7 @@ impl dyn MetadataStore + '_ {
         slot.take()
     }
 
-    /// As [`Self::read`], behind everything else.
+    /// As `read`, behind everything else.
     pub async fn survey<I, T, E>(&self, input: I, body: ReadBody<I, T, E>) -> Result<T, E>
     where
         I: Send + Sync + 'static,
