@@ -317,14 +317,23 @@ impl<S: Sql> WriteImages for Tx<S> {
                 &params![repository.0, tag.as_str(), image_id, tagged_at.0, seq],
             )
             .await?;
-        self.0
-            .execute(
-                "UPDATE image SET is_tagged = 1 WHERE id = ?1 AND is_tagged = 0",
+        let first_tag_of = self
+            .query_first(
+                "UPDATE image SET is_tagged = 1 WHERE id = ?1 AND is_tagged = 0 \
+                 RETURNING push_seq",
                 &params![image_id],
             )
             .await?;
+        // A push brings its image and its tag under one number: that image never was untagged.
+        let mut has_departure = match first_tag_of {
+            Some(row) => row.int(0)? != seq,
+            None => false,
+        };
         if let Some(left) = before {
             self.clear_is_tagged(left).await?;
+            has_departure = true;
+        }
+        if has_departure {
             self.depart(repository).await?;
         }
         Ok(())

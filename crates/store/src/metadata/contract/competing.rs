@@ -270,7 +270,8 @@ impl<'b> Counted<'b> {
     }
 }
 
-/// A tag that leaves an image and a change of status are departures; what only adds is none.
+/// A tag that leaves an image, the first tag of one that had none, and a change of status are
+/// departures; what only adds is none.
 pub async fn departures_of_tags_and_statuses(store: &dyn MetadataStore, fresh: AccountId) {
     let bench = Bench::new(store, fresh);
     let mut counted = Counted::new(&bench).await;
@@ -280,7 +281,15 @@ pub async fn departures_of_tags_and_statuses(store: &dyn MetadataStore, fresh: A
         bench.insert_image(&id, &bench.image(label)).await;
     }
     bench.put_tag(&id, &tag("a"), &one, &at(1), &1).await;
-    assert!(!counted.moved().await, "a new tag");
+    assert!(counted.moved().await, "the first tag of an untagged image");
+    bench.put_tag(&id, &tag("c"), &one, &at(1), &1).await;
+    assert!(!counted.moved().await, "a second tag");
+    let mut pushed = bench.image("pushed with its tag");
+    pushed.image.push_seq = 7;
+    bench.insert_image(&id, &pushed).await;
+    let digest = &pushed.image.digest;
+    bench.put_tag(&id, &tag("p"), digest, &at(1), &7).await;
+    assert!(!counted.moved().await, "the tag of the push");
     bench.put_tag(&id, &tag("a"), &one, &at(2), &2).await;
     assert!(!counted.moved().await, "a tag in its place");
     bench.put_tag(&id, &tag("a"), &two, &at(3), &3).await;
