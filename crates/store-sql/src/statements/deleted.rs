@@ -6,6 +6,7 @@
 use async_trait::async_trait;
 use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::{Malformed, RepositoryId};
+use roadstead_domain::image::ImageStatus;
 use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::reference::ImageTag;
 use roadstead_domain::time::Timestamp;
@@ -13,7 +14,7 @@ use roadstead_store::metadata::{
     DeletedImage, ImageNumber, ReadDeleted, ReadImages as _, Repository, StoreError, WriteDeleted,
 };
 
-use super::codes::{kind_code, list_text, parsed, region_text, text_list};
+use super::codes::{kind_code, list_text, parsed, region_text, status_code, text_list};
 use super::images_read::image_row;
 use super::repositories::repository_row;
 use crate::sql::{Param, Row, Sql, Tx, limit, params};
@@ -110,9 +111,10 @@ impl<S: Sql> Tx<S> {
                  is_tagged, last_pulled_at, archived_at, activated_at) \
                  SELECT id, repository_id, digest, media_type, size_bytes, manifest_size_bytes, \
                  artifact_type, subject, pushed_at, push_seq, status, 0, last_pulled_at, \
-                 archived_at, ?2 FROM deleted_image WHERE id = ?1 \
+                 CASE WHEN status = ?3 THEN ?2 ELSE archived_at END, ?2 \
+                 FROM deleted_image WHERE id = ?1 \
                  ON CONFLICT (repository_id, digest) DO NOTHING",
-                &params![image_id, activated_at.0],
+                &params![image_id, activated_at.0, status_code(ImageStatus::Archived)],
             )
             .await?;
         if inserted == 0 {

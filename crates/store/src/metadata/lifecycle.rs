@@ -252,8 +252,9 @@ pub trait ReadLifecycle {
 ///
 /// `departures` of a policy moves, in the same transaction, whenever an image of its repository
 /// may have left the competition for the places of a count rule: an image is deleted, a tag is
-/// removed or moved, a status changes, or a manifest is stored that lists or is the subject of
-/// images that are there. A repository without a policy pays one look into an index.
+/// removed or moved, an image that was stored under another number gets its first tag, a status
+/// changes, or a manifest is stored that lists or is the subject of images that are there. A
+/// repository without a policy pays one look into an index.
 #[async_trait]
 pub trait WriteLifecycle {
     /// Sets the policy of a repository in place of the one before; `evaluated_at` and `departures`
@@ -361,7 +362,8 @@ pub trait ReadDeleted {
 #[async_trait]
 pub trait WriteDeleted {
     /// Brings a deleted image back with its edges and the number it had, without tags, and orphan
-    /// no more if it was one; false if an image with its digest is there, or no such deleted one.
+    /// no more if it was one. One that was in the archive is there anew since `activated_at`, so
+    /// that no rule finds it outlived at once; false if an image with its digest is there, or no such deleted one.
     async fn restore_image(
         &mut self,
         repository: RepositoryId,

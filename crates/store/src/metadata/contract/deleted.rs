@@ -144,6 +144,30 @@ pub async fn an_image_comes_back_as_it_was(store: &dyn MetadataStore, fresh: Acc
     assert!(later.expect("there").number > number);
 }
 
+/// What comes back to the archive is there anew: no rule finds it archived for long at once.
+pub async fn an_archived_image_comes_back_anew(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let id = bench.made("app").await;
+    for (label, status, since) in [
+        ("archived", ImageStatus::Archived, at(7)),
+        ("restored before", ImageStatus::Active, at(4)),
+        ("being restored", ImageStatus::Activating, at(4)),
+    ] {
+        let mut new = bench.image(label);
+        new.image.status = status;
+        new.image.archived_at = Some(at(4));
+        bench.insert_image(&id, &new).await;
+        let digest = &new.image.digest;
+        bench.keep_deleted(&id, digest, &at(6), &at(60)).await;
+        let deleted = bench.deleted_image(&id, digest).await.expect("kept");
+        assert_eq!(deleted.image.archived_at, Some(at(4)), "{label}");
+        assert!(bench.restore_image(&id, &deleted.number, &at(7)).await);
+        let image = bench.image_at(&id, digest).await.expect("there");
+        let found = (image.status, image.archived_at, image.activated_at);
+        assert_eq!(found, (status, Some(since), Some(at(7))), "{label}");
+    }
+}
+
 /// A digest can be pushed while an image of it waits among the deleted ones, and be deleted again.
 pub async fn a_digest_is_free_once_deleted(store: &dyn MetadataStore, fresh: AccountId) {
     let bench = Bench::new(store, fresh);

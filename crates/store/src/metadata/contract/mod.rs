@@ -156,6 +156,7 @@ macro_rules! metadata_contract {
             $crate::metadata_contract!(@family $subject, deleted:
                 a_kept_image_is_seen_by_nobody
                 an_image_comes_back_as_it_was
+                an_archived_image_comes_back_anew
                 a_digest_is_free_once_deleted
                 a_kept_image_holds_its_links
                 an_edge_of_a_kept_image_before_its_link
