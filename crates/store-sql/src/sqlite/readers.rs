@@ -39,10 +39,10 @@ impl Readers {
             let Some(mut connection) = taken else {
                 return Err(StoreError::Failed("no connection to read with".into()));
             };
-            let result = catch_unwind(AssertUnwindSafe(|| snapshot(&mut connection, &body)));
+            let result = snapshot(&mut connection, &body);
             lock(&idle).push(connection);
             drop(permit);
-            result.unwrap_or_else(|_| Err(StoreError::Failed("the read panicked".into())))
+            result
         });
         task.await.map_err(|e| gone(&e))?
     }
@@ -52,9 +52,17 @@ fn lock(idle: &Mutex<Vec<Connection>>) -> std::sync::MutexGuard<'_, Vec<Connecti
     idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Runs a body over one snapshot. A panic is a failure, and whatever the body does, the snapshot
+/// ends: a connection that kept it could not begin another.
 pub(super) fn snapshot(connection: &mut Connection, body: &ErasedRead) -> Result<(), StoreError> {
     execute(connection, "BEGIN DEFERRED")?;
-    let result = run_body(connection, |tx| body(tx)).map(drop);
+    let read = AssertUnwindSafe(|| run_body(connection, |tx| body(tx)).map(drop));
+    let panicked = |_| Err(StoreError::Failed("the read panicked".into()));
+    let result = catch_unwind(read).unwrap_or_else(panicked);
+    // A failed statement may have ended it already.
+    if connection.is_autocommit() {
+        return result;
+    }
     let ended = execute(connection, "ROLLBACK");
     result.and(ended)
 }

@@ -4,7 +4,7 @@ use roadstead_domain::ids::{AccountId, RepositoryId};
 use roadstead_domain::name::RepositoryKey;
 
 use super::bench::{Bench, at, tag};
-use crate::metadata::{MetadataStore, NewRepository, StoreError};
+use crate::metadata::{MetadataRead, MetadataStore, NewRepository, StoreError, TxFuture};
 
 /// What a body of these cases refuses with.
 #[derive(Debug)]
@@ -119,19 +119,41 @@ pub async fn a_panic_is_a_failure(store: &dyn MetadataStore, fresh: AccountId) {
         "{panicked:?}"
     );
     assert_eq!(bench.repository(&bench.key("app")).await, None);
-    let panicked: Result<(), StoreError> = store
-        .read(bench.key("app"), |tx, key| {
-            Box::pin(async move {
-                tx.repository(key).await?;
-                panic!("a read of the contract panics on purpose");
-            })
-        })
-        .await;
-    assert!(
-        matches!(panicked, Err(StoreError::Failed(_))),
-        "{panicked:?}"
-    );
     bench.made("app").await;
+    // Whoever reads next, perhaps over the same connection, is not hurt.
+    let key = || bench.key("app");
+    for panicked in [
+        store.read(key(), panicking).await,
+        store.survey(key(), panicking).await,
+    ] {
+        assert!(
+            matches!(panicked, Err(StoreError::Failed(_))),
+            "{panicked:?}"
+        );
+        for found in [
+            store.read(key(), found).await,
+            store.survey(key(), found).await,
+        ] {
+            assert!(matches!(found, Ok(true)), "{found:?}");
+        }
+    }
+}
+
+fn panicking<'t>(
+    tx: &'t mut dyn MetadataRead,
+    key: &'t RepositoryKey,
+) -> TxFuture<'t, Result<(), StoreError>> {
+    Box::pin(async move {
+        tx.repository(key).await?;
+        panic!("a read of the contract panics on purpose");
+    })
+}
+
+fn found<'t>(
+    tx: &'t mut dyn MetadataRead,
+    key: &'t RepositoryKey,
+) -> TxFuture<'t, Result<bool, StoreError>> {
+    Box::pin(async move { Ok(tx.repository(key).await?.is_some()) })
 }
 
 async fn made_unless_odd(
