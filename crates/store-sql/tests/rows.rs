@@ -8,7 +8,7 @@ use roadstead_store::metadata::contract::{deletion, fresh_account};
 use roadstead_store_sql::{PostgresStore, SqliteOptions, SqliteStore};
 
 /// Every table but the record of the schema.
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 20] = [
     "access_key",
     "blob",
     "blob_edge",
@@ -19,6 +19,7 @@ const TABLES: [&str; 19] = [
     "image",
     "lease",
     "lifecycle_policy",
+    "lifecycle_policy_text",
     "lifecycle_preview",
     "lifecycle_preview_page",
     "lifecycle_run",

@@ -244,6 +244,10 @@ pub async fn everything_can_go(store: &dyn MetadataStore, fresh: AccountId) {
     for id in &ids {
         bench.delete_repository(id, &at(3)).await;
         while !bench.reap_repository(id, &1).await {}
+        // Events outlive their repository, until they are delivered or too old.
+        let destination = format!("{}-{}", bench.account, id.0);
+        let waiting = if *id == kept { 0 } else { 2 };
+        assert_eq!(bench.drop_events(&destination, &at(9), &9).await, waiting);
     }
     let mut keys = vec![bench.blob_key("swept")];
     for text in ["app", "team/app"] {
