@@ -2,8 +2,8 @@
 //!
 //! Every rule ranks all the images that it sees; an image belongs to the strongest of them, and that
 //! one alone may act upon it. Images that an index names are out of it (decisions 18), and so are
-//! referrers, which share the fate of their subjects ([`super::plan`]). The cost is linear in images
-//! and rules but for one sort by push clock, which all count rules share.
+//! referrers, which share the fate of their subjects (`plan.rs`). The cost is linear in images and
+//! rules but for one sort by push clock, which all count rules share.
 
 use super::clocks::{Keeps, is_abandoned};
 use super::images::{Images, Pairs, Row};
@@ -106,9 +106,11 @@ impl Evaluation {
             .fold(0, |set, (at, _)| set | 1 << at)
     }
 
-    /// Lets the owner of each free image act or keep it; then expires orphans that nobody acts upon.
+    /// Lets the owner of each free image act or keep it; then expires orphans without tags that
+    /// belong to nobody.
     fn decide(&mut self) {
-        for (row, verdict) in self.images.rows.iter().zip(&mut self.verdicts) {
+        for (place, verdict) in (0..).zip(&mut self.verdicts) {
+            let row = self.images.row(place);
             if !verdict.is_free() {
                 continue;
             }
@@ -134,8 +136,9 @@ impl Evaluation {
                     verdict.action = Some(rule.action);
                 }
                 verdict.reason = if acts { Reason::Marked } else { kept };
-            }
-            if verdict.action.is_none() && is_orphan(row, self.now, self.orphan_grace) {
+            } else if is_orphan(row, self.now, self.orphan_grace)
+                && self.images.tags(place).next().is_none()
+            {
                 verdict.action = Some(LifecycleAction::Expire);
                 verdict.reason = Reason::Orphaned;
             }

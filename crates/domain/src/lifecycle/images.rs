@@ -140,8 +140,8 @@ impl Images {
         self.rows.is_empty()
     }
 
-    /// What the policy does to these images at `now`. An image whose subject has been gone for
-    /// longer than `orphan_grace` expires even if no rule says so.
+    /// What the policy does to these images at `now`. An image without tags that belongs
+    /// to no rule expires once its subject has been gone for longer than `orphan_grace`.
     pub fn evaluate(self, now: Timestamp, orphan_grace: Span) -> Evaluation {
         Evaluation::new(self, now, orphan_grace)
     }

@@ -38,7 +38,8 @@ pub enum Reason {
     NotSelectable,
     /// An index names it.
     ListMember,
-    /// Its subject has been gone for longer than the grace: ours, not ECR's.
+    /// It has no tag and belongs to no rule, and its subject has been gone for longer than the
+    /// grace: ours, not ECR's.
     Orphaned,
 }
 
@@ -88,7 +89,7 @@ pub enum Cause {
     Rule(i32),
     /// The image at this place, its subject, has the same fate.
     Subject(u32),
-    /// Its subject is gone.
+    /// Its subject is gone, and neither tag nor rule keeps it.
     Orphan,
 }
 

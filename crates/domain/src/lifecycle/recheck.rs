@@ -72,13 +72,14 @@ impl Recheck {
             }
             Cause::Subject(_) => match planned.action {
                 LifecycleAction::Expire => standing.subject == Subject::Absent,
-                LifecycleAction::Transition => {
-                    matches!(standing.subject, Subject::Absent | Subject::Archived)
-                }
+                LifecycleAction::Transition => standing.subject == Subject::Archived,
             },
             Cause::Orphan => {
                 let is_abandoned = |since| is_abandoned(since, orphan_grace, now);
-                standing.subject == Subject::Absent && image.orphaned_at.is_some_and(is_abandoned)
+                standing.subject == Subject::Absent
+                    && image.orphaned_at.is_some_and(is_abandoned)
+                    && image.tags.is_empty()
+                    && image.matched(&self.rules) == 0
             }
         }
     }

@@ -156,27 +156,49 @@ fn extremes_of_time_and_numbers() {
     );
 }
 
-/// The grace is ours; an orphan is an image that lost its subject longer ago than that.
-#[test]
-fn orphans() {
-    let orphan = |since: Timestamp| ImageFacts {
+/// Sees only what has a tag `ci-…`.
+fn only_ci(count: Count) -> LifecyclePolicy {
+    let ci = TagSelection::Prefixes(vec!["ci-".into()]);
+    LifecyclePolicy {
+        rules: vec![rule(ci, count, LifecycleAction::Expire)],
+    }
+}
+
+/// `a`, without tags, whose subject is gone since then.
+fn orphan(since: Timestamp) -> ImageFacts<'static> {
+    ImageFacts {
         subject: Some("gone"),
         orphaned_at: Some(since),
         ..facts("a")
-    };
+    }
+}
+
+/// The grace is ours; an orphan is an image that lost its subject longer ago than that. It stays
+/// for a tag or a rule of its own.
+#[test]
+fn orphans() {
     let edge = NOW - GRACE;
     let past = Timestamp(edge.0 - 1);
-    let keep = any(Count::ImageCountMoreThan(1));
-    let kept_by_rule = Outcome {
+    let count = Count::ImageCountMoreThan(1);
+    let unmatched = Outcome {
         action: None,
         rule: None,
+        claimed_by: None,
+        reason: Reason::Unmatched,
+    };
+    let kept_by_rule = Outcome {
         claimed_by: Some(1),
         reason: Reason::WithinCount,
+        ..unmatched
     };
     let orphaned = Outcome {
         action: Some(LifecycleAction::Expire),
         reason: Reason::Orphaned,
-        ..kept_by_rule
+        ..unmatched
+    };
+    let tagged = |tags| ImageFacts {
+        tags,
+        ..orphan(past)
     };
     let never_lost = ImageFacts {
         orphaned_at: None,
@@ -188,11 +210,13 @@ fn orphans() {
     };
     for (image, expected) in [
         (orphan(past), orphaned),
-        (orphan(edge), kept_by_rule),
-        (never_lost, kept_by_rule),
-        (no_subject, kept_by_rule),
+        (orphan(edge), unmatched),
+        (never_lost, unmatched),
+        (no_subject, unmatched),
+        (tagged(&["v1"]), unmatched),
+        (tagged(&["ci-1"]), kept_by_rule),
     ] {
-        let evaluation = evaluate(&keep, std::slice::from_ref(&image));
+        let evaluation = evaluate(&only_ci(count), std::slice::from_ref(&image));
         assert_eq!(evaluation.outcome(0), expected, "{image:?}");
         assert_eq!(evaluation.summary(), Summary::default());
         assert_eq!(evaluation.listed().count(), 0);
@@ -200,33 +224,41 @@ fn orphans() {
         let expires = expected.action.is_some();
         assert_eq!(causes, if expires { vec![Cause::Orphan] } else { vec![] });
     }
-    // A rule goes before.
+    // A rule that it belongs to decides alone.
+    let evaluation = evaluate(&any(count), &[orphan(past)]);
+    assert_eq!(evaluation.outcome(0), kept_by_rule);
     let evaluation = evaluate(&any(Count::SinceImagePushed(9)), &[orphan(past)]);
     assert_eq!(evaluation.outcome(0).reason, Reason::Marked);
+}
+
+#[test]
+fn orphans_among_others() {
+    let policy = only_ci(Count::ImageCountMoreThan(1));
+    let orphan = orphan(days_ago(2));
     // Its referrers follow; a subject that is back saves it.
     let referrer = ImageFacts {
         subject: Some("a"),
         ..facts("b")
     };
-    let evaluation = evaluate(&keep, &[referrer, orphan(past)]);
+    let evaluation = evaluate(&policy, &[referrer, orphan.clone()]);
     assert_eq!(planned_names(&evaluation), ["a", "b"]);
-    let evaluation = evaluate(&keep, &[facts("gone"), orphan(past)]);
+    let evaluation = evaluate(&policy, &[facts("gone"), orphan.clone()]);
     assert_eq!(evaluation.outcome(1).reason, Reason::FollowsSubject);
     // Held by an index, or on its way back: neither.
-    let mut images = Images::new(&keep);
+    let mut images = Images::new(&policy);
     images.push(&facts("index"));
     images.list_member(0, "a");
-    images.push(&orphan(past));
+    images.push(&orphan);
     assert_eq!(
         images.evaluate(NOW, GRACE).outcome(1).reason,
         Reason::ListMember
     );
     let restoring = ImageFacts {
         status: ImageStatus::Activating,
-        ..orphan(past)
+        ..orphan
     };
     assert_eq!(
-        evaluate(&keep, &[restoring]).outcome(0).reason,
+        evaluate(&policy, &[restoring]).outcome(0).reason,
         Reason::NotSelectable
     );
 }

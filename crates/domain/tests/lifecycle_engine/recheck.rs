@@ -9,7 +9,7 @@ use roadstead_domain::lifecycle::policy::{
 use roadstead_domain::lifecycle::recheck::{Recheck, Standing, Subject};
 use roadstead_domain::time::Timestamp;
 
-use crate::{GRACE, NOW, any, days_ago, facts, rule};
+use crate::{GRACE, NOW, any, days_ago, facts, only_ci, rule};
 
 const FREE: Standing = Standing {
     is_list_member: false,
@@ -113,7 +113,8 @@ fn check(image: &ImageFacts<'_>, acting: &LifecycleRule, shield: &LifecycleRule,
 #[test]
 fn second_looks_at_referrers_and_orphans() {
     let (expire, transition) = (LifecycleAction::Expire, LifecycleAction::Transition);
-    let recheck = Recheck::new(&any(Count::SinceImagePushed(1)));
+    // Of the images below it sees those that have the tag, and no other.
+    let recheck = Recheck::new(&only_ci(Count::SinceImagePushed(1_000)));
     let past = Some(Timestamp((NOW - GRACE).0 - 1));
     let image = |status, orphaned_at| ImageFacts {
         status,
@@ -125,19 +126,27 @@ fn second_looks_at_referrers_and_orphans() {
     let restoring = image(ImageStatus::Activating, past);
     let fresh = image(ImageStatus::Active, Some(NOW - GRACE));
     let never = image(ImageStatus::Active, None);
+    let tagged = |tags| ImageFacts {
+        tags,
+        ..active.clone()
+    };
+    let (other_tag, owned) = (tagged(&["v1"]), tagged(&["ci-1"]));
     let (subject, orphan) = (Cause::Subject(7), Cause::Orphan);
     // (planned, image, holds with a subject: none, absent, active, archived)
     for (cause, action, image, expected) in [
         (subject, expire, &active, [false, true, false, false]),
         (subject, expire, &archived, [false, true, false, false]),
         (subject, expire, &restoring, [false; 4]),
-        (subject, transition, &active, [false, true, false, true]),
+        (subject, transition, &active, [false, false, false, true]),
+        (subject, expire, &owned, [false, true, false, false]),
         (subject, transition, &archived, [false; 4]),
         (orphan, expire, &active, [false, true, false, false]),
         (orphan, expire, &archived, [false, true, false, false]),
         (orphan, expire, &restoring, [false; 4]),
         (orphan, expire, &fresh, [false; 4]),
         (orphan, expire, &never, [false; 4]),
+        (orphan, expire, &other_tag, [false; 4]),
+        (orphan, expire, &owned, [false; 4]),
     ] {
         let subjects = [
             Subject::None,
@@ -160,4 +169,12 @@ fn second_looks_at_referrers_and_orphans() {
             }
         }
     }
+    // One without tags that a rule sees by now.
+    let recheck = Recheck::new(&any(Count::SinceImagePushed(1_000)));
+    let standing = Standing {
+        subject: Subject::Absent,
+        ..FREE
+    };
+    let planned = plan(orphan, expire);
+    assert!(!recheck.still_holds(&planned, &active, &standing, NOW, GRACE));
 }

@@ -30,10 +30,15 @@ fn policy() -> LifecyclePolicy {
 
 type Case<'a> = (&'a str, fn(&mut ImageFacts<'_>), &'a str);
 
-/// The image `member` is in the list `index`.
 #[track_caller]
 fn check(cases: &[Case<'_>]) {
-    let mut images = Images::new(&policy());
+    check_by(&policy(), cases);
+}
+
+/// The image `member` is in the list `index`.
+#[track_caller]
+fn check_by(policy: &LifecyclePolicy, cases: &[Case<'_>]) {
+    let mut images = Images::new(policy);
     for (name, change, _) in cases {
         let mut image = facts(name);
         change(&mut image);
@@ -139,7 +144,18 @@ fn sentences_about_others() {
         (
             "orphan",
             |it| (it.subject, it.orphaned_at) = (Some("gone"), Some(days_ago(2))),
-            "expires: its subject gone is gone since 2025-12-30T00:00:00Z, for more than 24 h",
+            "is kept by rule 2: never pulled, pushed 2025-12-22T00:00:00Z; \
+             it moves to the archive after 2026-01-01T00:00:00Z",
         ),
     ]);
+    let mut versions_only = policy();
+    versions_only.rules.truncate(1);
+    check_by(
+        &versions_only,
+        &[(
+            "orphan",
+            |it| (it.subject, it.orphaned_at) = (Some("gone"), Some(days_ago(2))),
+            "expires: its subject gone is gone since 2025-12-30T00:00:00Z, for more than 24 h",
+        )],
+    );
 }

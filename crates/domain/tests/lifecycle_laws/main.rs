@@ -72,7 +72,7 @@ fn acts_once_and_by_the_owner(evaluation: &Evaluation) -> Law {
         let fits = match planned.cause {
             Cause::Rule(rule) => outcome.claimed_by == Some(rule) && outcome.rule == Some(rule),
             Cause::Subject(_) => outcome.reason == Reason::Cascade && outcome.claimed_by.is_none(),
-            Cause::Orphan => outcome.reason == Reason::Orphaned,
+            Cause::Orphan => outcome.reason == Reason::Orphaned && outcome.claimed_by.is_none(),
         };
         ensure(fits, || format!("{planned:?} {outcome:?}"))?;
     }

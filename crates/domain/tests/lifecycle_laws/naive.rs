@@ -148,7 +148,7 @@ fn outcome(repository: &Repository, rules: &[&LifecycleRule], image: &Image) -> 
         }
     }
     let is_orphan = image.subject.is_some() && image.orphaned_at.is_some_and(|at| at + GRACE < NOW);
-    if outcome.action.is_none() && is_orphan {
+    if owner.is_none() && image.tags.is_empty() && is_orphan {
         outcome.action = Some(LifecycleAction::Expire);
         outcome.reason = Reason::Orphaned;
     }
