@@ -2,12 +2,13 @@
 //!
 //! `docs/configuration.md` explains each; a test holds it to this file.
 
+mod mistakes;
 mod sections;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use roadstead_domain::ids::{AccountId, Region};
 use roadstead_domain::time::Span;
 use roadstead_registry::Rules;
@@ -47,6 +48,7 @@ pub struct Config {
     /// Bringing back what was deleted.
     pub undelete: Undelete,
     /// Webhooks.
+    #[serde(deserialize_with = "sections::quiet_section")]
     pub events: Events,
     /// The audit log.
     pub audit: Audit,
@@ -113,15 +115,16 @@ pub fn variable(section: &str, key: &str) -> String {
 impl Config {
     /// Reads the file, if one is named, and the variables over it.
     pub fn load(file: Option<&Path>, variables: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let mut table = match file {
-            None => toml::Table::new(),
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("reading the configuration {}", path.display()))?;
-                text.parse()
-                    .with_context(|| format!("in the configuration {}", path.display()))?
-            }
+        let text = match file {
+            None => String::new(),
+            Some(path) => std::fs::read_to_string(path)
+                .with_context(|| format!("reading the configuration {}", path.display()))?,
         };
+        let in_file = |error: &toml::de::Error| {
+            let path = file.unwrap_or(Path::new("")).display();
+            mistakes::at_its_place(error, &text).context(format!("in the configuration {path}"))
+        };
+        let mut table: toml::Table = text.parse().map_err(|error| in_file(&error))?;
         for (section, key) in SETTINGS {
             let name = variable(section, key);
             let Some(text) = variables(&name) else {
@@ -140,7 +143,13 @@ impl Config {
             };
             place.insert((*key).to_owned(), value_of(key, &text));
         }
-        let config: Self = table.try_into().context("in the configuration")?;
+        let config: Self = table.try_into().map_err(|error| {
+            // Values have no place; the file has, if the mistake is there.
+            match toml::from_str::<Self>(&text) {
+                Err(error) => in_file(&error),
+                Ok(_) => anyhow!("in the variables: {}", mistakes::in_words(&error)),
+            }
+        })?;
         config.check()?;
         Ok(config)
     }
@@ -308,6 +317,85 @@ mod tests {
             assert!(from(bad, &[]).is_err(), "{bad}");
         }
         assert!(from("", &[("ROADSTEAD_SWEEP_GRACE_SECONDS", "soon")]).is_err());
+    }
+
+    #[test]
+    fn mistakes_name_their_place_and_key() {
+        for (text, place, key) in [
+            (
+                "account = 'a'\n[events]\nsecret = 1",
+                "line 3, column 10",
+                "events.secret",
+            ),
+            (
+                "[events]\nwebhooks = 'x'",
+                "line 2, column 12",
+                "events.webhooks",
+            ),
+            (
+                "[sweep]\n  grace_seconds = 'soon'",
+                "line 2, column 19",
+                "sweep.grace_seconds",
+            ),
+            ("[sweep]\ngrace = 1", "line 2, column 1", "`grace`"),
+            ("region = 'é', x", "line 1, column 13", "newline"),
+        ] {
+            let said = format!("{:#}", from(text, &[]).unwrap_err());
+            assert!(said.contains(place) && said.contains(key), "{said}");
+            assert!(said.contains("in the configuration /"), "{said}");
+        }
+        let variables = [("ROADSTEAD_SWEEP_GRACE_SECONDS", "soon")];
+        let said = format!("{:#}", from("", &variables).unwrap_err());
+        assert!(said.contains("sweep.grace_seconds"), "{said}");
+    }
+
+    #[test]
+    fn no_mistake_tells_a_secret() {
+        for text in [
+            "webhooks = 'https://user:hunter2@host/x'",
+            "webhooks = ['https://user:hunter2@host/x', 1]",
+            "webhooks = ['ftp://user:hunter2@host/x']",
+            "webhooks = ['hunter2']",
+            "webhooks = ['http://hunter2@host/', 'http://hunter2@host/']",
+            "webhooks = { url = 'hunter2' }",
+            "webhooks = ['https://user:hunter2@host/x'",
+            "secret = 62772",
+            "secret = 62772.5",
+            "secret = ['hunter2']",
+            "secret = { is = 'hunter2' }",
+            "secret = 'hunter2",
+            "secret = \"hunter2",
+            "secret = \"hunter2\\q\"",
+            "secret = hunter2",
+            "secret = 'a' hunter2",
+            "secret = 'a'\nsecret = 'hunter2'",
+            "secret = \"\"\"hunter2",
+            "secret = 'hunter2'\nsecret.more = 'hunter2'",
+        ] {
+            expect_silence(&format!("[events]\n{text}"));
+        }
+        for text in ["'hunter2'", "['hunter2']", "62772", "62772.5"] {
+            expect_silence(&format!("events = {text}"));
+        }
+    }
+
+    fn expect_silence(text: &str) {
+        let error = from(text, &[]).expect_err(text);
+        for said in [format!("{error:#}"), format!("{error:?}")] {
+            assert!(
+                !said.contains("hunter2") && !said.contains("62772"),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn settings_that_are_printed_tell_no_secret() {
+        let text = "[events]\nsecret = 'hush'\nwebhooks = ['http://user:hunter2@host/?quiet']";
+        let said = format!("{:#?}", from(text, &[]).unwrap());
+        for secret in ["hush", "hunter2", "quiet"] {
+            assert!(!said.contains(secret), "{said}");
+        }
     }
 
     #[test]

@@ -113,6 +113,30 @@ fn a_configuration_with_an_unknown_key_is_refused() {
     assert!(said.contains("grace_second"), "names the key: {said}");
 }
 
+#[test]
+fn a_configuration_with_a_mistake_does_not_tell_its_secret() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("roadstead.toml");
+    let data = folder.path().join("data");
+    let serve = ["serve", "--config", utf8(&config), "--data", utf8(&data)];
+    for (text, place) in [
+        (
+            "webhooks = 'https://user:hunter2@host/x'",
+            "line 2, column 12",
+        ),
+        ("secret = 'hunter2", "line 2"),
+        ("secret = hunter2", "line 2"),
+    ] {
+        fs::write(&config, format!("[events]\n{text}\n")).expect("a configuration");
+        let said = run_roadstead(&serve).expect_failure();
+        assert!(
+            said.contains(utf8(&config)) && said.contains(place),
+            "{said}"
+        );
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}
+
 /// Words that look like access key ids: 20 characters from `AKIA`.
 fn access_key_ids(text: &str) -> BTreeSet<String> {
     text.split(|c: char| !c.is_ascii_alphanumeric())

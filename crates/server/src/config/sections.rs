@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// `[http]`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -72,11 +74,12 @@ pub struct Undelete {
     pub window_seconds: u32,
 }
 
-/// `[events]`.
-#[derive(Debug, Clone, Deserialize)]
+/// `[events]`. Its URLs may hold passwords: neither they nor the secret are ever printed.
+#[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Events {
     /// The URLs that are told of pushes and deletions.
+    #[serde(deserialize_with = "quiet_list")]
     pub webhooks: Vec<String>,
     /// Signs what they are told.
     pub secret: Option<Secret>,
@@ -93,8 +96,7 @@ pub struct Audit {
 }
 
 /// A text that is never printed.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
@@ -113,6 +115,72 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
     }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        // Anything is read first: the usual refusal would quote it.
+        let text = text_of(toml::Value::deserialize(from)?);
+        text.map(Self)
+            .ok_or_else(|| D::Error::custom("this is no text in quotes"))
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events")
+            .field("webhooks", &self.webhooks.len())
+            .field("secret", &self.secret)
+            .field("keep_seconds", &self.keep_seconds)
+            .finish()
+    }
+}
+
+/// A list of texts. What stands in its place is never quoted.
+fn quiet_list<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let texts = match toml::Value::deserialize(from)? {
+        toml::Value::Array(parts) => parts.into_iter().map(text_of).collect(),
+        _ => None,
+    };
+    texts.ok_or_else(|| D::Error::custom("this is no list of texts in quotes"))
+}
+
+fn text_of(value: toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// `[events]`. What stands in its place is never quoted.
+pub(super) fn quiet_section<'de, D: Deserializer<'de>>(from: D) -> Result<Events, D::Error> {
+    struct Section;
+
+    impl<'de> Visitor<'de> for Section {
+        type Value = Events;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a section")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Events, A::Error> {
+            Events::deserialize(MapAccessDeserializer::new(map))
+        }
+
+        fn visit_str<E: Error>(self, _: &str) -> Result<Events, E> {
+            Err(E::custom("this is no section"))
+        }
+
+        fn visit_i64<E: Error>(self, _: i64) -> Result<Events, E> {
+            Err(E::custom("this is no section"))
+        }
+
+        fn visit_f64<E: Error>(self, _: f64) -> Result<Events, E> {
+            Err(E::custom("this is no section"))
+        }
+    }
+
+    from.deserialize_any(Section)
 }
 
 impl Default for Sweep {
