@@ -86,7 +86,8 @@ pub struct Delivery {
     pub label: String,
     /// Who is told.
     pub receiver: Receiver,
-    /// How long an event waits; older ones are dropped.
+    /// How long an event waits. An older one is dropped once a webhook has refused it; those of
+    /// the audit log wait for ever.
     pub keep: Span,
 }
 
@@ -96,6 +97,8 @@ enum Step {
     Delivered,
     /// Nothing waits.
     Idle,
+    /// The first event was refused and dropped.
+    Lost,
     /// The receiver would not take an event: the first of all, or one after others that it took.
     Refused {
         error: anyhow::Error,
@@ -136,11 +139,13 @@ impl Delivery {
         let mut delivered = Vec::new();
         let mut failures = 0;
         while !*stopping.borrow() {
-            let pause = match self.step(&mut delivered, &stopping).await {
+            let pause = match self.step(&mut delivered, failures, &stopping).await {
                 Ok(Step::Delivered) => {
                     failures = 0;
                     continue;
                 }
+                // The next one is tried at once: a pause for each, and they never end.
+                Ok(Step::Lost) => continue,
                 Ok(Step::Idle) => IDLE,
                 Ok(Step::Refused { error, is_first }) => {
                     failures = if is_first { failures + 1 } else { 1 };
@@ -166,41 +171,42 @@ impl Delivery {
     }
 
     /// Delivers one batch. `delivered` is what was delivered and is not forgotten yet: should
-    /// forgetting fail, it is tried again before anything is told twice.
+    /// forgetting fail, it is tried again before anything is told twice. After the first of
+    /// `failures` nothing is dropped yet: a receiver may start together with the server.
     async fn step(
         &self,
         delivered: &mut Vec<i64>,
+        failures: u32,
         stopping: &watch::Receiver<bool>,
     ) -> Result<Step> {
         self.forget(delivered).await?;
-        let now = self.clock.now();
-        // Dropping is a write: only if there is something to drop.
-        let mut events = self.waiting().await?;
-        if events.iter().any(|event| event.at < now - self.keep) {
-            self.drop_before(now - self.keep).await?;
-            events = self.waiting().await?;
-        }
+        // Always from the first that waits: see `ReadEvents::events`.
+        let waiting = self.registry.waiting_events(&self.destination, None, BATCH);
+        let events = waiting.await?;
         if events.is_empty() {
             return Ok(Step::Idle);
         }
         let (taken, refused) = self.receiver.take(&events, stopping).await;
         delivered.extend(events[..taken].iter().map(|event| event.seq));
+        let is_first = taken == 0;
+        let lost = match (&refused, events.get(taken)) {
+            (Err(_), Some(event)) if is_first && failures > 0 && self.is_too_old(event) => {
+                delivered.push(event.seq);
+                Some(event)
+            }
+            _ => None,
+        };
         self.forget(delivered).await?;
-        Ok(match refused {
-            Ok(()) => Step::Delivered,
-            Err(error) => Step::Refused {
-                error,
-                is_first: taken == 0,
-            },
+        let Err(error) = refused else {
+            return Ok(Step::Delivered);
+        };
+        Ok(match lost {
+            None => Step::Refused { error, is_first },
+            Some(event) => {
+                self.tell_of_loss(event, &error);
+                Step::Lost
+            }
         })
-    }
-
-    async fn waiting(&self) -> Result<Vec<Event>> {
-        // Always from the first that waits: see `ReadEvents::events`.
-        Ok(self
-            .registry
-            .waiting_events(&self.destination, None, BATCH)
-            .await?)
     }
 
     async fn forget(&self, delivered: &mut Vec<i64>) -> Result<()> {
@@ -211,15 +217,22 @@ impl Delivery {
         Ok(())
     }
 
-    async fn drop_before(&self, before: Timestamp) -> Result<()> {
-        let dropped = drop_all(&self.registry, &self.destination, before).await?;
+    /// Whether an event is too old to be tried again. Age is no reason to drop one untried: the
+    /// server may have been away, or the clock may have jumped.
+    fn is_too_old(&self, event: &Event) -> bool {
+        let is_webhook = matches!(self.receiver, Receiver::Webhook(_));
+        is_webhook && event.at < self.clock.now() - self.keep
+    }
+
+    fn tell_of_loss(&self, event: &Event, error: &anyhow::Error) {
         let kept = self.keep.0 / Span::seconds(1).0;
         tracing::warn!(
-            dropped,
-            "{}: events that waited for more than {kept} s are lost to it",
-            self.label
+            error = %format_args!("{error:#}"),
+            dropped = 1,
+            "{}: an event of {} waited for more than {kept} s and is lost to it",
+            self.label,
+            event.at.rfc3339(),
         );
-        Ok(())
     }
 
     /// Half of the time is chance, so that workers which failed together do not try together.

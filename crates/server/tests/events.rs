@@ -323,9 +323,9 @@ fn events_of_a_former_destination_are_dropped_with_a_word() {
     assert!(!server.log().contains("quiet"), "{}", server.log());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_waited_for_too_long_is_dropped() {
-    let receiver = Receiver::start(&[]);
+/// Tells `receiver` of the pushes of "old" and, 101 seconds later, "new", which it keeps for 100
+/// seconds, until it was told so often.
+async fn told_late(receiver: &Receiver, count: usize) -> Vec<String> {
     let mut builder = World::builder().dev();
     builder.rules.event_destinations = vec![receiver.url()];
     let world = builder.start().await;
@@ -356,13 +356,28 @@ async fn what_waited_for_too_long_is_dropped() {
     let (stop, stopping) = tokio::sync::watch::channel(false);
     let running = tokio::spawn(delivery.run(stopping));
     let hearing = receiver.clone();
-    let told = tokio::task::spawn_blocking(move || hearing.wait_for(1));
-    assert_eq!(tags_of(&told.await.expect("an event")), ["new"]);
+    let told = tokio::task::spawn_blocking(move || hearing.wait_for(count));
+    let told = tags_of(&told.await.expect("an event"));
     stop.send(true).expect("somebody listens");
     running.await.expect("an end");
     let url = receiver.url();
     let left = world.registry.waiting_events(&url, None, 10);
     assert_eq!(left.await.expect("an answer"), []);
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waited_for_long_is_told_if_it_is_heard() {
+    let receiver = Receiver::start(&[]);
+    assert_eq!(told_late(&receiver, 2).await, ["old", "new"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waited_for_too_long_and_is_refused_is_dropped() {
+    let receiver = Receiver::start(&[500, 500, 500].map(Answer::Status));
+    let told = told_late(&receiver, 4).await;
+    // The young one is tried until it is understood.
+    assert_eq!(told, ["old", "old", "new", "new"]);
 }
 
 #[test]
