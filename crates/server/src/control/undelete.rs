@@ -20,16 +20,14 @@ pub(super) async fn list(registry: &Registry, place: &Place) -> Result<Value> {
     Ok(json!({ "schemaVersion": 1, "deleted": deleted }))
 }
 
-/// Brings images back, or the repository if none is named.
+/// Brings images back, or the repository if none is named. Also without a window: what was deleted
+/// under an earlier one may still be kept.
 pub(super) async fn undelete(
     registry: &Registry,
     clock: &dyn Clock,
     place: &Place,
     digests: &[String],
 ) -> Result<Value> {
-    if registry.rules().undelete_window.is_none() {
-        bail!("nothing that is deleted is kept: undelete.window_seconds is 0");
-    }
     if digests.is_empty() {
         return match registry.undelete_repository(place.key()?).await {
             Ok(repository) => Ok(json!({ "repository": repository.key.name.as_str() })),
@@ -37,6 +35,9 @@ pub(super) async fn undelete(
                 "the repository '{}' is there: name the images to bring back, or --list them",
                 place.repository
             ),
+            Err(Error::RepositoryNotFound(_)) => {
+                bail!("no deleted repository '{}' is kept", place.repository)
+            }
             Err(error) => Err(error.into()),
         };
     }
@@ -44,10 +45,16 @@ pub(super) async fn undelete(
     let digests: Vec<Digest> = digests.iter().map(parse).collect::<Result<_>>()?;
     let mut undeleted = Vec::new();
     for digest in digests {
-        let images = registry
-            .undelete_image(place.key()?, digest, clock.now())
-            .await?;
-        undeleted.extend(images.iter().map(told));
+        let missing = format!(
+            "no deleted image '{digest}' is kept in '{}'",
+            place.repository
+        );
+        let work = registry.undelete_image(place.key()?, digest, clock.now());
+        match work.await {
+            Ok(images) => undeleted.extend(images.iter().map(told)),
+            Err(Error::ImageNotFound { .. }) => bail!(missing),
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(json!({ "undeleted": undeleted }))
 }
