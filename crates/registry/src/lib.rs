@@ -37,7 +37,7 @@ use crate::credentials::KeyCache;
 use crate::keyring::KeyRing;
 use crate::pull_times::PullTimes;
 use crate::uploads::Sessions;
-use crate::work::SweepReport;
+use crate::work::{Doing, SweepReport};
 
 /// What an operator can set about the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +99,7 @@ pub struct Registry {
     rules: Rules,
     sessions: Sessions,
     pull_times: PullTimes,
+    doing: Doing,
     /// Rung when a preview is asked for.
     preview_bell: tokio::sync::Notify,
     /// Held during a step of the sweep; what all steps of this process did together.
@@ -129,6 +130,7 @@ impl Registry {
             rules,
             sessions,
             pull_times: PullTimes::default(),
+            doing: Doing::default(),
             preview_bell: tokio::sync::Notify::new(),
             sweeping,
             swept: Mutex::default(),

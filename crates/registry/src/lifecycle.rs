@@ -42,7 +42,7 @@ impl From<StoredLifecyclePolicy> for PolicyInForce {
 
 impl Registry {
     /// Sets the policy of a repository and answers its compact form. The same policy put again
-    /// changes nothing; another one runs for the first time after the interval between runs.
+    /// changes nothing; another one runs when the one before would have, or after the interval.
     pub async fn put_lifecycle_policy(
         &self,
         context: &RequestContext,
@@ -70,10 +70,16 @@ impl Registry {
                 Box::pin(async move {
                     let repository = loading::repository(tx, key).await?.id;
                     let present = tx.lifecycle_policy(repository).await?;
-                    if present.is_none_or(|present| present.text != new.text) {
-                        tx.put_lifecycle_policy(repository, new).await?;
+                    let mut new = new.clone();
+                    if let Some(present) = present {
+                        if present.text == new.text {
+                            return Ok(present.text);
+                        }
+                        // Who puts policies all the time does not put the run off.
+                        new.next_run_at = new.next_run_at.min(present.next_run_at);
                     }
-                    Ok(new.text.clone())
+                    tx.put_lifecycle_policy(repository, &new).await?;
+                    Ok(new.text)
                 })
             })
             .await

@@ -2,6 +2,7 @@
 //! for a commit. A crash loses the last few seconds of it and nothing else (ecr.md 6.2).
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use roadstead_domain::digest::Digest;
@@ -28,8 +29,15 @@ impl PullTimes {
     /// Notes a pull.
     pub(crate) fn note(&self, repository: RepositoryId, digest: &Digest, at: Timestamp) {
         let mut noted = self.lock();
-        if noted.len() < NOTED_MAX {
-            noted.insert((repository, digest.clone()), at);
+        let has_room = noted.len() < NOTED_MAX;
+        match noted.entry((repository, digest.clone())) {
+            Entry::Occupied(mut known) => {
+                known.insert(at);
+            }
+            Entry::Vacant(new) if has_room => {
+                new.insert(at);
+            }
+            Entry::Vacant(_) => {}
         }
     }
 

@@ -227,7 +227,9 @@ async fn check_references(
         });
     }
     for child in push.manifest.children() {
-        if tx.image(repository, &child.digest).await?.is_none() {
+        // An archived child cannot be pulled; pushed again it can (ecr.md 7.11).
+        let present = tx.image(repository, &child.digest).await?;
+        if present.is_none_or(|child| child.status != ImageStatus::Active) {
             missing.push(child.digest.clone());
         }
     }

@@ -4,8 +4,9 @@
 //! at once. Exactly the image that is named moves.
 
 use roadstead_domain::digest::Digest;
-use roadstead_domain::image::{ImageId, ImageStatus};
+use roadstead_domain::image::{Image, ImageId, ImageStatus};
 use roadstead_domain::lifecycle::policy::StorageClass;
+use roadstead_domain::manifest::Manifest;
 use roadstead_domain::name::RepositoryKey;
 use roadstead_store::metadata::{MetadataWrite, Repository, StoreError};
 
@@ -29,7 +30,8 @@ pub struct MovedImage {
 
 impl Registry {
     /// Moves an image to `target`; one that is there already is left alone. An image that an
-    /// active index lists cannot be archived: the index would point to nothing.
+    /// active index lists cannot be archived, nor an index restored before what it lists: it would
+    /// point to nothing.
     pub async fn update_storage_class(
         &self,
         context: &RequestContext,
@@ -60,6 +62,7 @@ impl Registry {
                             (ImageStatus::Archived, ImageStatus::Archived)
                         }
                         (StorageClass::Standard, _) => {
+                            refuse_archived_members(tx, &repository, &image).await?;
                             (ImageStatus::Active, ImageStatus::Activating)
                         }
                     };
@@ -84,6 +87,29 @@ async fn refuse_members(
             return Err(Error::StorageClassUpdateNotSupported {
                 digest: digest.clone(),
                 why: format!("it is referenced by manifest list: [{parent}]"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// An index over members that cannot be pulled cannot be pulled either (F06).
+async fn refuse_archived_members(
+    tx: &mut dyn MetadataWrite,
+    repository: &Repository,
+    image: &Image,
+) -> Result<(), Error> {
+    let bytes = tx.manifest(repository.id, &image.digest).await?;
+    let bytes = bytes.unwrap_or_default();
+    let Ok(manifest) = Manifest::parse(&bytes, Some(&image.media_type)) else {
+        return Ok(());
+    };
+    for member in manifest.children() {
+        let member = tx.image(repository.id, &member.digest).await?;
+        if let Some(member) = member.filter(|member| member.status != ImageStatus::Active) {
+            return Err(Error::StorageClassUpdateNotSupported {
+                digest: image.digest.clone(),
+                why: format!("restore what it lists first: [{}]", member.digest),
             });
         }
     }

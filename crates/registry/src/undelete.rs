@@ -121,16 +121,27 @@ impl Undeleting {
     ) -> Result<Option<Vec<Undeleted>>, Error> {
         // Found from the top, brought back from the bottom: an index never stands alone.
         let mut found: Vec<DeletedImage> = Vec::new();
+        let mut missing: Vec<Digest> = Vec::new();
         let mut sought = vec![self.digest.clone()];
         while let Some(digest) = sought.pop() {
             let is_known = found.iter().any(|other| other.image.digest == digest);
             if is_known || tx.image(repository.id, &digest).await?.is_some() {
                 continue;
             }
-            if let Some(deleted) = tx.deleted_image(repository.id, &digest).await? {
-                sought.extend(deleted.children.iter().cloned());
-                found.push(deleted);
+            match tx.deleted_image(repository.id, &digest).await? {
+                Some(deleted) => {
+                    sought.extend(deleted.children.iter().cloned());
+                    found.push(deleted);
+                }
+                None => missing.push(digest),
             }
+        }
+        // An index without its members is of no use (F06).
+        if !found.is_empty() && !missing.is_empty() {
+            return Err(Error::ReferencedImagesNotFound {
+                digests: missing,
+                place: Place::from(&repository.key),
+            });
         }
         if found.is_empty() {
             let present = tx.image(repository.id, &self.digest).await?;

@@ -4,4 +4,5 @@
 mod leases;
 mod sweep;
 
+pub(crate) use leases::Doing;
 pub use sweep::{SweepReport, SweepStatus};

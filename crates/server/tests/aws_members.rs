@@ -200,7 +200,7 @@ async fn another_registry_is_closed_in_every_operation() {
         assert_eq!(answer.code(), expected, "{operation:?}");
         asked += 1;
     }
-    assert_eq!(asked, 15);
+    assert_eq!(asked, 21);
     assert_eq!(world.image_ids("app").await.len(), 1);
 }
 

@@ -2,7 +2,7 @@
 
 use roadstead_domain::digest::Digest;
 use roadstead_domain::image::{ImageFailureCode, ImageId, ImageStatus};
-use roadstead_domain::lifecycle::evaluate::Planned;
+use roadstead_domain::lifecycle::evaluate::{Cause, Planned};
 use roadstead_domain::lifecycle::policy::{LifecycleAction, StorageClass};
 use roadstead_domain::lifecycle::recheck::{Recheck, Standing, Subject};
 use roadstead_domain::time::{Span, Timestamp};
@@ -24,10 +24,12 @@ use crate::storage_class::announce_move;
 pub(super) enum Acted {
     /// What still held was done.
     Done,
-    /// An image left the competition for the places of a count rule: nothing was done.
+    /// An image left the competition for the places of a count rule: no such rule acted.
     Overtaken,
-    /// The policy is another one, or another run took over: nothing was done.
+    /// The policy is another one, or its repository is gone: nothing was done.
     PolicyChanged,
+    /// Another run took over: nothing was done.
+    TakenOver,
 }
 
 /// What a batch works with.
@@ -38,8 +40,7 @@ struct Batch {
     lease: (String, String),
     run: i64,
     page: i64,
-    images: Vec<(RunEntry, Planned)>,
-    is_counted: bool,
+    images: Vec<Candidate>,
     /// Recorded beside the images.
     held: Vec<RunEntry>,
     recheck: Recheck,
@@ -49,14 +50,35 @@ struct Batch {
     deleting: Deleting,
     announcer: Announcer,
     teller: Teller,
+    /// The instant that the policy is evaluated at.
+    at: Timestamp,
+    /// The present: what is done now counts from now, however long the run takes (F02).
     now: Timestamp,
-    clock_now: Timestamp,
+}
+
+/// An image that a batch may act upon.
+struct Candidate {
+    entry: RunEntry,
+    planned: Planned,
+    /// Whether the action depends on other images too.
+    is_counted: bool,
+    /// Whether the run acted upon its subject in a batch before.
+    follows: bool,
 }
 
 enum Outcome {
-    Acted(Vec<RunEntry>, i64),
-    Overtaken,
+    Acted(Box<Done>),
     PolicyChanged,
+    TakenOver,
+}
+
+struct Done {
+    entries: Vec<RunEntry>,
+    /// The places of those that were acted upon.
+    places: Vec<u32>,
+    departed: i64,
+    is_overtaken: bool,
+    has_told: bool,
 }
 
 impl Registry {
@@ -65,79 +87,112 @@ impl Registry {
         &self,
         run: &mut Run,
         images: Vec<(RunEntry, Planned)>,
-        now: Timestamp,
+        at: Timestamp,
     ) -> Result<Acted, Error> {
-        let repository = run.facts.repository.clone();
-        let counted = |(_, planned): &(RunEntry, Planned)| is_counted(&run.facts.policy, planned);
+        let now = self.clock.now();
+        let candidate = |(entry, planned): (RunEntry, Planned)| Candidate {
+            is_counted: is_counted(&run.facts.policy, &planned),
+            follows: matches!(planned.cause, Cause::Subject(place) if run.is_taken(place)),
+            entry,
+            planned,
+        };
         let batch = Batch {
+            repository: run.facts.repository.clone(),
             policy_id: run.facts.policy_id.clone(),
             departures: run.departures,
             lease: run.lease.clone(),
             run: run.record.run,
             page: run.page,
-            is_counted: images.iter().any(counted),
-            held: std::mem::take(&mut run.held),
+            images: images.into_iter().map(candidate).collect(),
+            held: run.held.clone(),
             recheck: run.recheck.clone(),
             orphan_grace: self.rules.orphan_grace,
             pulled: self.pull_times.clone(),
             deleting: self.deleting(now),
             announcer: self.announcer(now),
             teller: self.teller(&run.facts),
-            images,
-            repository,
+            at,
             now,
-            clock_now: self.clock.now(),
         };
         let outcome = self
             .metadata
             .write(batch, |tx, batch| Box::pin(act(tx, batch)))
             .await?;
-        match outcome {
-            Outcome::Overtaken => Ok(Acted::Overtaken),
-            Outcome::PolicyChanged => Ok(Acted::PolicyChanged),
-            Outcome::Acted(entries, departed) => {
-                run.departures += departed;
-                run.page += 1;
-                for entry in &entries {
-                    run.record.count(entry);
-                }
-                Ok(Acted::Done)
-            }
+        let done = match outcome {
+            Outcome::TakenOver => return Ok(Acted::TakenOver),
+            Outcome::PolicyChanged => return Ok(Acted::PolicyChanged),
+            Outcome::Acted(done) => done,
+        };
+        run.departures += done.departed;
+        run.page += 1;
+        run.held.clear();
+        run.has_told |= done.has_told;
+        for entry in &done.entries {
+            run.record.count(entry);
         }
+        for place in done.places {
+            run.take(place);
+        }
+        Ok(if done.is_overtaken {
+            Acted::Overtaken
+        } else {
+            Acted::Done
+        })
     }
 }
 
 async fn act(tx: &mut dyn MetadataWrite, batch: &Batch) -> Result<Outcome, Error> {
     let repository = batch.repository.id;
     let (lease, holder) = &batch.lease;
-    let until = batch.clock_now + LEASE;
-    let is_held = tx
-        .claim_lease(lease, holder, batch.clock_now, until)
-        .await?;
+    let until = batch.now + LEASE;
+    if !tx.claim_lease(lease, holder, batch.now, until).await? {
+        return Ok(Outcome::TakenOver);
+    }
+    let live = tx.repository(&batch.repository.key).await?;
+    let is_live = live.is_some_and(|live| live.id == repository);
     let policy = tx.lifecycle_policy(repository).await?;
-    let Some(policy) = policy.filter(|p| is_held && p.policy_id == batch.policy_id) else {
+    let Some(policy) = policy.filter(|p| is_live && p.policy_id == batch.policy_id) else {
         return Ok(Outcome::PolicyChanged);
     };
-    if batch.is_counted && policy.departures != batch.departures {
-        return Ok(Outcome::Overtaken);
-    }
-    let mut entries = batch.held.clone();
-    for (entry, planned) in &batch.images {
-        let mut entry = entry.clone();
-        entry.outcome = act_on_one(tx, batch, &entry, planned).await?;
-        entries.push(entry);
+    let has_departed = policy.departures != batch.departures;
+    let mut done = Done {
+        entries: batch.held.clone(),
+        places: Vec::new(),
+        departed: 0,
+        is_overtaken: false,
+        has_told: false,
+    };
+    for candidate in &batch.images {
+        if candidate.is_counted && has_departed {
+            done.is_overtaken = true;
+            continue;
+        }
+        let mut entry = candidate.entry.clone();
+        entry.outcome = match candidate.planned.cause {
+            Cause::Subject(place) if !candidate.follows && !done.places.contains(&place) => {
+                RunOutcome::Changed
+            }
+            Cause::Subject(_) | Cause::Rule(_) | Cause::Orphan => {
+                act_on_one(tx, batch, &entry, &candidate.planned).await?
+            }
+        };
+        if entry.outcome == RunOutcome::Done {
+            done.places.push(candidate.planned.place);
+        }
+        done.entries.push(entry);
     }
     let page = StoredPage {
         page: batch.page,
         starts_at: batch.page,
-        text: text_of(&entries)?,
+        text: text_of(&done.entries)?,
     };
     tx.insert_run_page(repository, batch.run, &page).await?;
-    tx.append_events(batch.now, &batch.teller.events(&entries, batch.now))
-        .await?;
+    let events = batch.teller.events(&done.entries, batch.now);
+    done.has_told = !events.is_empty();
+    tx.append_events(batch.now, &events).await?;
     let after = tx.lifecycle_policy(repository).await?;
-    let departed = after.map_or(0, |after| after.departures - policy.departures);
-    Ok(Outcome::Acted(entries, departed))
+    done.departed = after.map_or(0, |after| after.departures - policy.departures);
+    Ok(Outcome::Acted(Box::new(done)))
 }
 
 /// Looks at the image again and acts upon it if the plan still holds.
@@ -158,10 +213,10 @@ async fn act_on_one(
     image.last_pulled_at = image.last_pulled_at.max(pulled);
     let standing = standing(tx, repository, &image).await?;
     let holds = with_facts(&image, |facts| {
-        let (now, grace) = (batch.now, batch.orphan_grace);
+        let (at, grace) = (batch.at, batch.orphan_grace);
         batch
             .recheck
-            .still_holds(planned, facts, &standing, now, grace)
+            .still_holds(planned, facts, &standing, at, grace)
     });
     if !holds {
         return Ok(RunOutcome::Changed);

@@ -51,7 +51,7 @@ impl Registry {
                 })
             })
             .await?;
-        let evaluated = self.evaluate_loaded(repository, loading, at).await?;
+        let evaluated = self.evaluate_loaded(repository, loading, at, None).await?;
         let explained = policies.into_iter().zip(evaluated);
         let explained = explained.map(|(policy, evaluation)| Explained { policy, evaluation });
         Ok(explained.collect())

@@ -15,6 +15,7 @@ use roadstead_store::metadata::{
     ImageNumber, IndexMember, LifecycleImage, MetadataRead, StoreError,
 };
 
+use super::runs::LEASE;
 use crate::Registry;
 use crate::error::Error;
 
@@ -118,14 +119,20 @@ impl Loading {
 }
 
 impl Registry {
-    /// Reads the rest of the images and evaluates, one policy after the other.
+    /// Reads the rest of the images, renewing `lease`, and evaluates, one policy after the other.
     pub(super) async fn evaluate_loaded(
         &self,
         repository: RepositoryId,
         mut loading: Loading,
         now: Timestamp,
+        lease: Option<&(String, String)>,
     ) -> Result<Vec<Evaluation>, Error> {
         while !matches!(loading.stage, Stage::Done) {
+            if let Some((name, holder)) = lease {
+                // Whether it was lost is asked again before anything is done.
+                self.take_lease(name, holder, self.clock.now(), LEASE)
+                    .await?;
+            }
             let input = (repository, Mutex::new(Some(loading)));
             loading = self
                 .metadata

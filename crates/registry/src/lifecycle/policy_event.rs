@@ -47,32 +47,32 @@ impl Registry {
 }
 
 impl Teller {
-    /// The events that tell of these entries; one that tells of nothing if there are none.
+    /// The events that tell of these entries; none if nothing became of them.
     pub(super) fn events(&self, entries: &[RunEntry], now: Timestamp) -> Vec<NewEvent> {
+        let told: Vec<&RunEntry> = entries.iter().filter(|entry| is_told(entry)).collect();
+        let chunks = told.chunks(IMAGES_PER_EVENT).collect();
+        self.tell(chunks, now)
+    }
+
+    /// The event of a run that did nothing.
+    pub(super) fn nothing(&self, now: Timestamp) -> Vec<NewEvent> {
+        self.tell(vec![&[]], now)
+    }
+
+    fn tell(&self, chunks: Vec<&[&RunEntry]>, now: Timestamp) -> Vec<NewEvent> {
         let Some(destination) = &self.destination else {
             return Vec::new();
         };
-        let event = |payload| NewEvent {
-            destination: destination.clone(),
-            repository: self.facts.repository.id,
-            payload,
+        let event = |(at, chunk): (u128, &[&RunEntry])| {
+            let id = uuid_text(self.seed.wrapping_add(at));
+            NewEvent {
+                destination: destination.clone(),
+                repository: self.facts.repository.id,
+                payload: event(&self.facts, chunk, now, &id).to_string(),
+            }
         };
-        let payloads = events(&self.facts, entries, now, self.seed);
-        payloads.into_iter().map(event).collect()
+        (0..).zip(chunks).map(event).collect()
     }
-}
-
-fn events(facts: &RunFacts, entries: &[RunEntry], now: Timestamp, seed: u128) -> Vec<String> {
-    let told: Vec<&RunEntry> = entries.iter().filter(|entry| is_told(entry)).collect();
-    let mut chunks: Vec<&[&RunEntry]> = told.chunks(IMAGES_PER_EVENT).collect();
-    if chunks.is_empty() {
-        chunks.push(&[]);
-    }
-    let events = (0..).zip(chunks).map(|(at, chunk)| {
-        let id = uuid_text(seed.wrapping_add(at));
-        event(facts, chunk, now, &id).to_string()
-    });
-    events.collect()
 }
 
 /// An image that something came between is nobody's news.

@@ -1,6 +1,6 @@
 //! Previews: what a policy would do, without doing it (lifecycle.md 4).
 //!
-//! Asking stores a row; a worker evaluates it over one snapshot and stores the results in pages, so
+//! Asking stores a row; a worker evaluates it and stores the results in pages, so
 //! that reading them later costs the page. A preview that a crash interrupts is done again.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use roadstead_domain::limits::{PAGE_DEFAULT, PAGE_MAX};
 use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::time::{Span, Timestamp};
 use roadstead_store::metadata::{
-    MetadataRead, PreviewStatus, Repository, StoreError, StoredPage, StoredPreview,
+    MetadataRead, MetadataWrite, PreviewStatus, Repository, StoreError, StoredPage, StoredPreview,
 };
 
 use super::loaded::Loading;
@@ -35,6 +35,8 @@ const LIFE: Span = Span::hours(24);
 const PAGE_RESULTS: usize = 2_000;
 /// Previews that wait and are looked at in one step.
 const WAITING_ROWS: usize = 20;
+/// Stored pages that one answer looks through for results that fit.
+const PAGES_PER_ANSWER: usize = 20;
 /// Pages of former previews that one step removes.
 const PRUNED_PAGES: usize = 200;
 /// Between two pages: other writers go first.
@@ -228,7 +230,7 @@ impl Registry {
             },
         };
         let mut results = Vec::new();
-        loop {
+        for _ in 0..PAGES_PER_ANSWER {
             let stored = self.stored_preview_page(&preview_id, page).await?;
             let Some(entries) = stored else {
                 return Ok((results, None));
@@ -245,6 +247,9 @@ impl Registry {
             }
             (page, skipped) = (page + 1, 0);
         }
+        // Few fit: the next answer goes on from here.
+        let cursor = [page.to_string(), skipped.to_string()];
+        Ok((results, Some(self.seal_cursor(&scope, &cursor))))
     }
 
     async fn stored_preview_page(
@@ -296,20 +301,29 @@ impl Registry {
         repository: &Repository,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let lease = format!("preview {}", repository.id.0);
-        let node = self.rules.node.clone();
-        if !self.take_lease(&lease, &node, now, LEASE).await? {
+        let name = format!("preview {}", repository.id.0);
+        let holder = self.rules.node.clone();
+        let Some(_alone) = self.doing.begin(&name) else {
+            return Ok(false);
+        };
+        if !self.take_lease(&name, &holder, now, LEASE).await? {
             return Ok(false);
         }
+        let lease = (name, holder);
         let done = self.evaluate_preview(repository, &lease, now).await;
-        self.give_lease_back(&lease, &node).await?;
+        if let Err(error) = &done
+            && !matches!(error, Error::Store(StoreError::Unavailable(_)))
+        {
+            self.give_up_preview(repository).await?;
+        }
+        self.give_lease_back(&lease.0, &lease.1).await?;
         done.map(|()| true)
     }
 
     async fn evaluate_preview(
         &self,
         repository: &Repository,
-        lease: &str,
+        lease: &(String, String),
         now: Timestamp,
     ) -> Result<(), Error> {
         self.write_pull_times().await?;
@@ -332,13 +346,21 @@ impl Registry {
             return Ok(());
         };
         let evaluated = match loading {
-            Some(loading) => self.evaluate_loaded(repository.id, loading, now).await?,
+            Some(loading) => {
+                self.evaluate_loaded(repository.id, loading, now, Some(lease))
+                    .await?
+            }
             None => Vec::new(),
         };
         stored.status = PreviewStatus::Failed;
         if let Some(evaluation) = evaluated.into_iter().next() {
-            self.store_results(repository, &stored.preview_id, lease, &evaluation)
-                .await?;
+            let id = &stored.preview_id;
+            if !self
+                .store_results(repository, id, lease, &evaluation)
+                .await?
+            {
+                return Ok(());
+            }
             let summary = evaluation.summary();
             stored.status = PreviewStatus::Complete;
             stored.completed_at = Some(self.clock.now());
@@ -348,20 +370,36 @@ impl Registry {
         let id = repository.id;
         self.metadata
             .write((id, stored), |tx, (repository, stored)| {
-                Box::pin(async move { Ok::<_, Error>(tx.put_preview(*repository, stored).await?) })
+                Box::pin(async move { end_preview(tx, *repository, stored).await })
             })
             .await?;
         self.prune_previews(id).await
     }
 
-    /// Stores the results page by page, each in a short transaction of its own.
+    /// Records that the preview in progress cannot be evaluated.
+    async fn give_up_preview(&self, repository: &Repository) -> Result<(), Error> {
+        self.metadata
+            .write(repository.id, |tx, repository| {
+                Box::pin(async move {
+                    if let Some(mut stored) = tx.preview(*repository).await? {
+                        stored.status = PreviewStatus::Failed;
+                        end_preview(tx, *repository, &stored).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Stores the results page by page, each in a short transaction of its own; false if the lease
+    /// was lost, and with it the preview.
     async fn store_results(
         &self,
         repository: &Repository,
         preview_id: &str,
-        lease: &str,
+        lease: &(String, String),
         evaluation: &Evaluation,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let id = Arc::<str>::from(preview_id);
         let mut listed = evaluation.listed();
         for page in 0.. {
@@ -371,34 +409,34 @@ impl Registry {
                 .map(|planned| result(evaluation, &planned))
                 .collect();
             let Some(first) = results.first() else {
-                return Ok(());
+                break;
             };
             let stored = StoredPage {
                 page,
                 starts_at: first.pushed_at,
                 text: text_of(&results)?,
             };
-            let (holder, name) = (self.rules.node.clone(), lease.to_owned());
-            let input = (
-                repository.id,
-                id.clone(),
-                stored,
-                holder,
-                name,
-                self.clock.now(),
-            );
-            self.metadata
-                .write(input, |tx, (repository, id, stored, holder, lease, now)| {
+            let now = self.clock.now();
+            let input = (repository.id, id.clone(), stored, lease.clone(), now);
+            let is_held = self
+                .metadata
+                .write(input, |tx, (repository, id, stored, lease, now)| {
                     Box::pin(async move {
-                        tx.claim_lease(lease, holder, *now, *now + LEASE).await?;
-                        tx.put_preview_page(*repository, id, stored).await?;
-                        Ok::<_, Error>(())
+                        let (name, holder) = lease;
+                        let is_held = tx.claim_lease(name, holder, *now, *now + LEASE).await?;
+                        if is_held {
+                            tx.put_preview_page(*repository, id, stored).await?;
+                        }
+                        Ok::<_, Error>(is_held)
                     })
                 })
                 .await?;
+            if !is_held {
+                return Ok(false);
+            }
             tokio::time::sleep(PAUSE).await;
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn prune_previews(&self, repository: RepositoryId) -> Result<(), Error> {
@@ -416,6 +454,22 @@ impl Registry {
             }
         }
     }
+}
+
+/// Records the end of a preview, unless another took its place.
+async fn end_preview(
+    tx: &mut dyn MetadataWrite,
+    repository: RepositoryId,
+    ended: &StoredPreview,
+) -> Result<(), Error> {
+    let present = tx.preview(repository).await?;
+    let is_due = |present: &StoredPreview| {
+        present.preview_id == ended.preview_id && present.status == PreviewStatus::InProgress
+    };
+    if present.as_ref().is_some_and(is_due) {
+        tx.put_preview(repository, ended).await?;
+    }
+    Ok(())
 }
 
 fn shown(stored: StoredPreview, now: Timestamp) -> Preview {

@@ -1,21 +1,20 @@
 //! Runs: a policy applied to its repository (lifecycle.md 5).
 //!
-//! A run evaluates one snapshot and then acts in short transactions. Each action is decided again
+//! A run evaluates what it reads and then acts in short transactions. Each action is decided again
 //! inside its transaction, so that a push, a retag or a pull in between wins. An age action depends
 //! on its image alone. A count action depends on the others too: it holds only as long as none of
 //! them left the competition, which `departures` counts; else the rest is evaluated anew.
 
-use roadstead_domain::ids::{RepositoryId, uuid_text};
 use roadstead_domain::lifecycle::evaluate::{Blocked, Cause, Evaluation, Planned};
 use roadstead_domain::lifecycle::policy::{Count, LifecycleAction, LifecyclePolicy};
 use roadstead_domain::lifecycle::recheck::Recheck;
 use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::time::{Span, Timestamp};
-use roadstead_store::metadata::{Repository, StoreError, StoredPage};
+use roadstead_store::metadata::{MetadataWrite, Repository, StoreError, StoredPage};
 use serde::{Deserialize, Serialize};
 
 use super::loaded::Loading;
-use super::policy_event::RunFacts;
+use super::policy_event::{RunFacts, Teller};
 use super::{acting, stored_policy};
 use crate::Registry;
 use crate::access::Authorized;
@@ -60,8 +59,12 @@ pub enum RunEnd {
         /// The ceiling.
         percent_max: u8,
     },
-    /// The policy was replaced or deleted.
+    /// The policy was replaced or deleted, or the repository was deleted.
     PolicyChanged,
+    /// It stood still for so long that another run took over.
+    TakenOver,
+    /// The server could not go on; its log says why. The next run does the rest.
+    Failed,
     /// Others changed the repository all the time; the next run does the rest.
     Overtaken,
 }
@@ -163,6 +166,24 @@ pub(super) struct Run {
     pub(super) page: i64,
     /// The policy's count, as this run knows it.
     pub(super) departures: i64,
+    /// Whether an event tells of it.
+    pub(super) has_told: bool,
+    /// The places that it acted upon, of the evaluation that it works from.
+    taken: Vec<bool>,
+}
+
+impl Run {
+    /// Whether it acted upon the image at this place.
+    pub(super) fn is_taken(&self, place: u32) -> bool {
+        self.taken.get(place as usize).is_some_and(|taken| *taken)
+    }
+
+    /// Notes that it acted upon the image at this place.
+    pub(super) fn take(&mut self, place: u32) {
+        if let Some(taken) = self.taken.get_mut(place as usize) {
+            *taken = true;
+        }
+    }
 }
 
 /// What one evaluation found.
@@ -224,11 +245,13 @@ impl Registry {
         above_ceiling: bool,
     ) -> Result<RunRecord, Error> {
         let lease = format!("lifecycle {}", repository.id.0);
-        // Each run is a holder of its own: two runs of one node exclude each other too.
-        let holder = format!("{} {}", self.rules.node, uuid_text(self.ids.bits()));
+        let holder = self.rules.node.clone();
+        let busy = Error::LifecycleRunInProgress(Place::from(&repository.key));
+        let Some(_alone) = self.doing.begin(&lease) else {
+            return Err(busy);
+        };
         if !self.take_lease(&lease, &holder, now, LEASE).await? {
-            let place = Place::from(&repository.key);
-            return Err(Error::LifecycleRunInProgress(place));
+            return Err(busy);
         }
         let done = self
             .run_claimed(repository, now, (trigger, above_ceiling), (&lease, &holder))
@@ -247,28 +270,43 @@ impl Registry {
         let mut run = self
             .start_run(repository, now, trigger, (lease, holder))
             .await?;
+        if let Err(error) = self.evaluate_and_act(&mut run, now, above_ceiling).await {
+            let repository = &run.facts.repository.key.name;
+            tracing::error!(%repository, run = run.record.run, ?error, "lifecycle run");
+            run.record.end = RunEnd::Failed;
+        }
+        self.finish_run(run).await
+    }
+
+    async fn evaluate_and_act(
+        &self,
+        run: &mut Run,
+        now: Timestamp,
+        above_ceiling: bool,
+    ) -> Result<(), Error> {
         for at in 0..EVALUATIONS_MAX {
-            let evaluated = self.evaluate(run.facts.repository.id, now).await?;
+            let evaluated = self.evaluate(run, now).await?;
             let Some(found) = evaluated.filter(|found| found.policy_id == run.facts.policy_id)
             else {
                 run.record.end = RunEnd::PolicyChanged;
-                break;
+                return Ok(());
             };
             if at == 0 {
                 run.record.images = found.evaluation.len() as u64;
-                let end = self.above_ceiling(&found.evaluation);
-                if let Some(end) = end.filter(|_| !above_ceiling) {
-                    run.record.end = end;
-                    break;
-                }
+            }
+            let end = self.above_ceiling(&run.record, &found.evaluation);
+            if let Some(end) = end.filter(|_| !above_ceiling) {
+                run.record.end = end;
+                return Ok(());
             }
             run.departures = found.departures;
-            run.record.end = self.act(&mut run, &found.evaluation, now, at == 0).await?;
+            run.taken = vec![false; found.evaluation.len()];
+            run.record.end = self.act(run, &found.evaluation, now, at == 0).await?;
             if run.record.end != RunEnd::Overtaken {
-                break;
+                return Ok(());
             }
         }
-        self.finish_run(run).await
+        Ok(())
     }
 
     /// Reads the policy and records that the run started.
@@ -279,7 +317,6 @@ impl Registry {
         trigger: Trigger,
         (lease, holder): (&str, &str),
     ) -> Result<Run, Error> {
-        let id = repository.id;
         let (stored, record) = self
             .metadata
             .write(
@@ -310,12 +347,9 @@ impl Registry {
                 },
             )
             .await?;
-        let policy = LifecyclePolicy::parse_unpadded(&stored.text).map_err(|refusal| {
-            StoreError::Corrupt(format!(
-                "lifecycle policy of repository {}: {refusal}",
-                id.0
-            ))
-        })?;
+        // One that cannot be read any more does nothing; its evaluation says so.
+        let policy = LifecyclePolicy::parse_unpadded(&stored.text)
+            .unwrap_or_else(|_| LifecyclePolicy { rules: Vec::new() });
         Ok(Run {
             recheck: Recheck::new(&policy),
             facts: RunFacts {
@@ -327,17 +361,16 @@ impl Registry {
             lease: (lease.to_owned(), holder.to_owned()),
             record,
             held: Vec::new(),
+            has_told: false,
+            taken: Vec::new(),
             page: 0,
             departures: stored.departures,
         })
     }
 
     /// Evaluates the stored policy; none if there is no policy any more.
-    async fn evaluate(
-        &self,
-        repository: RepositoryId,
-        now: Timestamp,
-    ) -> Result<Option<Evaluated>, Error> {
+    async fn evaluate(&self, run: &Run, now: Timestamp) -> Result<Option<Evaluated>, Error> {
+        let repository = run.facts.repository.id;
         self.write_pull_times().await?;
         let begun = self
             .metadata
@@ -346,9 +379,8 @@ impl Registry {
                     let Some(stored) = tx.lifecycle_policy(*repository).await? else {
                         return Ok(None);
                     };
-                    let Ok(policy) = LifecyclePolicy::parse_unpadded(&stored.text) else {
-                        return Ok(None);
-                    };
+                    let policy = LifecyclePolicy::parse_unpadded(&stored.text)
+                        .map_err(|refusal| StoreError::Corrupt(refusal.to_string()))?;
                     let loading = Loading::begin(tx, *repository, &[policy]).await?;
                     Ok::<_, Error>(Some((stored, loading)))
                 })
@@ -357,7 +389,10 @@ impl Registry {
         let Some((stored, loading)) = begun else {
             return Ok(None);
         };
-        let evaluated = self.evaluate_loaded(repository, loading, now).await?;
+        let lease = Some(&run.lease);
+        let evaluated = self
+            .evaluate_loaded(repository, loading, now, lease)
+            .await?;
         Ok(evaluated.into_iter().next().map(|evaluation| Evaluated {
             policy_id: stored.policy_id,
             departures: stored.departures,
@@ -365,17 +400,17 @@ impl Registry {
         }))
     }
 
-    /// Whether a run would delete more of the repository than one run may.
-    fn above_ceiling(&self, evaluation: &Evaluation) -> Option<RunEnd> {
+    /// Whether a run would delete more of the repository, with what it has deleted, than one may.
+    fn above_ceiling(&self, record: &RunRecord, evaluation: &Evaluation) -> Option<RunEnd> {
         let percent_max = self.rules.expire_percent_max?;
-        let expiring = evaluation
+        let planned = evaluation
             .planned()
             .filter(|planned| planned.action == LifecycleAction::Expire)
             .count() as u64;
-        let images = evaluation.len() as u64;
-        let is_above = expiring * 100 > images * u64::from(percent_max);
+        let deleted = planned + record.expired + record.followed;
+        let is_above = planned > 0 && deleted * 100 > record.images * u64::from(percent_max);
         is_above.then(|| RunEnd::AboveCeiling {
-            percent: (expiring * 100).div_ceil(images.max(1)),
+            percent: (deleted * 100).div_ceil(record.images.max(1)),
             percent_max,
         })
     }
@@ -396,6 +431,7 @@ impl Registry {
                 .collect();
         }
         let mut planned = evaluation.planned();
+        let mut end = RunEnd::Complete;
         loop {
             let batch: Vec<(RunEntry, Planned)> = planned
                 .by_ref()
@@ -403,12 +439,14 @@ impl Registry {
                 .map(|planned| (entry(evaluation, &planned), planned))
                 .collect();
             if batch.is_empty() {
-                return Ok(RunEnd::Complete);
+                return Ok(end);
             }
             match self.act_on(run, batch, now).await? {
                 acting::Acted::Done => {}
-                acting::Acted::Overtaken => return Ok(RunEnd::Overtaken),
+                // Count rules wait for the next evaluation; age rules go on.
+                acting::Acted::Overtaken => end = RunEnd::Overtaken,
                 acting::Acted::PolicyChanged => return Ok(RunEnd::PolicyChanged),
+                acting::Acted::TakenOver => return Ok(RunEnd::TakenOver),
             }
         }
     }
@@ -420,43 +458,21 @@ impl Registry {
         let teller = self.teller(&run.facts);
         let evaluated_at = match run.record.end {
             RunEnd::Complete | RunEnd::Overtaken => Some(now),
-            RunEnd::AboveCeiling { .. } | RunEnd::Unfinished | RunEnd::PolicyChanged => {
-                run.facts.evaluated_before
-            }
+            RunEnd::AboveCeiling { .. }
+            | RunEnd::Unfinished
+            | RunEnd::PolicyChanged
+            | RunEnd::TakenOver
+            | RunEnd::Failed => run.facts.evaluated_before,
         };
-        let next_run_at = now + self.rules.lifecycle_interval;
-        let input = (run, teller, evaluated_at, next_run_at, now);
+        let ended = Ended {
+            next_run_at: now + self.rules.lifecycle_interval,
+            evaluated_at,
+            run,
+            teller,
+            now,
+        };
         self.metadata
-            .write(
-                input,
-                |tx, (run, teller, evaluated_at, next_run_at, now)| {
-                    Box::pin(async move {
-                        let repository = run.facts.repository.id;
-                        if run.page == 0 {
-                            let page = StoredPage {
-                                page: 0,
-                                starts_at: 0,
-                                text: text_of(&run.held)?,
-                            };
-                            tx.insert_run_page(repository, run.record.run, &page)
-                                .await?;
-                            let events = teller.events(&run.held, *now);
-                            tx.append_events(*now, &events).await?;
-                        }
-                        tx.update_run(run.record.run, &text_of(&run.record)?)
-                            .await?;
-                        tx.lifecycle_evaluated(
-                            repository,
-                            &run.facts.policy_id,
-                            *evaluated_at,
-                            *next_run_at,
-                        )
-                        .await?;
-                        tx.prune_runs(repository, RUNS_KEPT).await?;
-                        Ok(run.record.clone())
-                    })
-                },
-            )
+            .write(ended, |tx, ended| Box::pin(record_end(tx, ended)))
             .await
     }
 
@@ -504,6 +520,48 @@ impl Registry {
             })
             .await
     }
+}
+
+/// A run that is over.
+struct Ended {
+    run: Run,
+    teller: Teller,
+    evaluated_at: Option<Timestamp>,
+    next_run_at: Timestamp,
+    now: Timestamp,
+}
+
+async fn record_end(tx: &mut dyn MetadataWrite, ended: &Ended) -> Result<RunRecord, Error> {
+    let (run, now) = (&ended.run, ended.now);
+    let (repository, record) = (&run.facts.repository, &run.record);
+    let live = tx.repository(&repository.key).await?;
+    if live.is_none_or(|live| live.id != repository.id) {
+        // It was deleted meanwhile, and its records go with it.
+        return Ok(record.clone());
+    }
+    if run.page == 0 {
+        let page = StoredPage {
+            page: 0,
+            starts_at: 0,
+            text: text_of(&run.held)?,
+        };
+        tx.insert_run_page(repository.id, record.run, &page).await?;
+        let events = ended.teller.events(&run.held, now);
+        tx.append_events(now, &events).await?;
+    }
+    if !run.has_told && run.held.is_empty() {
+        tx.append_events(now, &ended.teller.nothing(now)).await?;
+    }
+    tx.update_run(record.run, &text_of(record)?).await?;
+    // Whoever took over says when the next run is due.
+    if record.end != RunEnd::TakenOver {
+        let (evaluated_at, next_run_at) = (ended.evaluated_at, ended.next_run_at);
+        let policy_id = &run.facts.policy_id;
+        tx.lifecycle_evaluated(repository.id, policy_id, evaluated_at, next_run_at)
+            .await?;
+    }
+    tx.prune_runs(repository.id, RUNS_KEPT).await?;
+    Ok(record.clone())
 }
 
 fn entry(evaluation: &Evaluation, planned: &Planned) -> RunEntry {

@@ -1,9 +1,43 @@
 //! Leases: who does a piece of work that one at a time may do, among all nodes.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use roadstead_domain::time::{Span, Timestamp};
 
 use crate::Registry;
 use crate::error::Error;
+
+/// Leased work that this process is doing: a lease excludes other nodes, this excludes other tasks.
+#[derive(Default)]
+pub(crate) struct Doing(Mutex<HashSet<String>>);
+
+/// Work that no other task of this process does, until this is dropped.
+pub(crate) struct Alone<'d> {
+    doing: &'d Doing,
+    name: String,
+}
+
+impl Doing {
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins the work `name`; none if another task does it.
+    pub(crate) fn begin(&self, name: &str) -> Option<Alone<'_>> {
+        let is_new = self.lock().insert(name.to_owned());
+        is_new.then(|| Alone {
+            doing: self,
+            name: name.to_owned(),
+        })
+    }
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        self.doing.lock().remove(&self.name);
+    }
+}
 
 impl Registry {
     /// Takes the lease `name` for `holder`, for so long; false if another holder has it.

@@ -4,11 +4,11 @@
 use roadstead_domain::time::Span;
 use serde_json::json;
 
-use crate::shelf::{NAME, Shelf, any_above, expire, tagged_older};
+use crate::shelf::{NAME, Shelf, expire, tagged_above, tagged_older};
 
 /// A rule that asks for nothing.
 fn idle() -> Vec<serde_json::Value> {
-    vec![expire(1, any_above(1_000))]
+    vec![expire(1, tagged_above("never-", 1_000))]
 }
 
 async fn orphaned() -> Shelf {

@@ -15,7 +15,7 @@ use crate::doors::Client;
 use crate::pause::Pause;
 use crate::shelf::{
     NAME, Shelf, any_above, any_unpulled, archive, expire, tagged_above, tagged_older,
-    untagged_older,
+    untagged_above, untagged_older,
 };
 
 /// What happens in between.
@@ -33,6 +33,8 @@ enum Between {
     DeleteKept,
     /// It loses the tag that the rule asks for.
     UntagKept,
+    /// One that an untagged rule keeps gets a tag.
+    TagKept,
     /// It is archived by hand.
     ArchiveKept,
     /// It becomes the member of an index.
@@ -47,13 +49,14 @@ enum Between {
     ReplacePolicy,
 }
 
-const ALL: [Between; 12] = [
+const ALL: [Between; 13] = [
     Between::Push,
     Between::Tag,
     Between::MoveTag,
     Between::Pull,
     Between::DeleteKept,
     Between::UntagKept,
+    Between::TagKept,
     Between::ArchiveKept,
     Between::ListKept,
     Between::ListPlanned,
@@ -66,6 +69,7 @@ fn rules(between: Between) -> Vec<Value> {
     let rule = match between {
         Between::Push | Between::DeleteKept => expire(1, any_above(2)),
         Between::Tag | Between::ListOld => expire(1, untagged_older(10)),
+        Between::TagKept => expire(1, untagged_above(1)),
         Between::MoveTag => expire(1, tagged_older("v", 10)),
         Between::Pull => archive(1, any_unpulled(10)),
         _ => expire(1, tagged_above("v", 2)),
@@ -94,6 +98,7 @@ fn if_first(between: Between) -> Images {
         // That rule counts 5 and 6 too, the oldest.
         Between::DeleteKept => &["2[v2]", "3[v3]"],
         Between::UntagKept => &["2[v2]", "3[v3]", "4[x]", "5[]", "6[]"],
+        Between::TagKept => &["1[v1]", "2[v2]", "3[v3]", "4[v4 x]", "5[kept]", "6[]"],
         Between::ArchiveKept => &["2[v2]", "3[v3]", "4[v4 x] ARCHIVED", "5[]", "6[]"],
         // A member of an index takes no place.
         Between::ListKept => &["2[v2]", "3[v3]", "4[v4 x]", "5[]", "6[]", "list[]"],
@@ -127,6 +132,7 @@ fn if_last(between: Between) -> Images {
         ],
         Between::DeleteKept => &["3[v3]"],
         Between::UntagKept => &["3[v3]", "4[x]", "5[]", "6[]"],
+        Between::TagKept => &["1[v1]", "2[v2]", "3[v3]", "4[v4 x]", "5[kept]"],
         Between::ArchiveKept => &["3[v3]", "4[v4 x] ARCHIVED", "5[]", "6[]"],
         Between::ListKept => &["3[v3]", "4[v4 x]", "5[]", "6[]", "list[]"],
         Between::ListOld => &["1[v1]", "2[v2]", "3[v3]", "4[v4 x]"],
@@ -170,7 +176,7 @@ async fn meddle(shelf: &Shelf, between: Between, images: &[Artifact]) {
     let by_digest = |image: &Artifact| json!({ "imageDigest": image.digest });
     match between {
         Between::Push => drop(shelf.vary("new", &images[0], &[], 0).await),
-        Between::Tag => push_manifest(world, NAME, &images[4], &["kept"]).await,
+        Between::Tag | Between::TagKept => push_manifest(world, NAME, &images[4], &["kept"]).await,
         Between::MoveTag => drop(shelf.vary("new", &images[0], &["v1"], 0).await),
         Between::Pull => {
             let client = Client::of(world).await;

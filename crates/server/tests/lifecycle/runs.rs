@@ -4,6 +4,7 @@ use roadstead_domain::time::{Span, Timestamp};
 use roadstead_registry::access;
 use roadstead_registry::error::Error;
 use roadstead_registry::lifecycle::runs::{RunEnd, RunOutcome};
+use roadstead_store::metadata::StoreError;
 use roadstead_testkit::World;
 use roadstead_testkit::lifecycle::record;
 use serde_json::json;
@@ -139,13 +140,31 @@ async fn one_runner_at_a_time() {
         matches!(second, Err(Error::LifecycleRunInProgress(_))),
         "{second:?}"
     );
-    // A runner that stays silent for longer than its lease is taken for gone, and does nothing more.
+    // A runner that stays silent for longer than its lease is taken for gone by other nodes, and
+    // does nothing more.
     shelf.world.clock.advance(Span::seconds(61));
-    let third = shelf.world.run(NAME).await;
-    assert_eq!(third.expired, 3, "{third:?}");
+    let now = shelf.now();
+    let key = shelf.world.key(NAME);
+    let claimed: Result<bool, StoreError> = shelf
+        .world
+        .metadata
+        .write((key, now), |tx, (key, now)| {
+            Box::pin(async move {
+                let repository = tx.repository(key).await?.expect("a repository");
+                let lease = format!("lifecycle {}", repository.id.0);
+                let until = *now + Span::seconds(60);
+                tx.claim_lease(&lease, "another node", *now, until).await
+            })
+        })
+        .await;
+    assert!(claimed.expect("a claim"));
     pause.go_on();
     let first = first.await.expect("no panic").expect("a run");
-    assert_eq!(first.expired, 0, "{first:?}");
+    assert_eq!((first.expired, first.end), (0, RunEnd::TakenOver));
+    assert_eq!(shelf.left().await.len(), 4);
+    // Once that node is gone too, the rest is done here.
+    shelf.world.clock.advance(Span::seconds(61));
+    assert_eq!(shelf.world.run(NAME).await.expired, 3);
     assert_eq!(shelf.left().await, ["4[]"]);
 }
 
@@ -216,4 +235,26 @@ async fn policies_reach_no_further_than_their_repository() {
     )
     .await;
     assert_eq!(told["__type"], "LifecyclePolicyNotFoundException");
+}
+
+#[tokio::test]
+async fn a_run_stops_when_its_repository_is_deleted() {
+    let (world, pause) = Pause::world().await;
+    let shelf = Shelf::over(world).await;
+    for n in 1..=4 {
+        shelf.push(&n.to_string(), &[], 40 - n).await;
+    }
+    shelf.put(&[expire(1, any_above(1))]).await;
+    let (registry, now) = (shelf.world.registry.clone(), shelf.now());
+    let key = access::operator(shelf.world.key(NAME));
+    pause.stop_before(5);
+    let run = tokio::spawn(async move { registry.run_lifecycle(key, now, false).await });
+    pause.reached().await;
+    let force = json!({ "repositoryName": NAME, "force": true });
+    ok(&shelf.world, "DeleteRepository", force).await;
+    let before = shelf.world.rows()["image"];
+    pause.go_on();
+    let run = run.await.expect("no panic").expect("a run");
+    assert_eq!((run.expired, run.end), (0, RunEnd::PolicyChanged));
+    assert_eq!(shelf.world.rows()["image"], before);
 }

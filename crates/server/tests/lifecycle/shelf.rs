@@ -59,6 +59,11 @@ pub fn tagged_older(prefix: &str, days: u32) -> Value {
     })
 }
 
+/// Untagged images but the youngest so many.
+pub fn untagged_above(count: u32) -> Value {
+    json!({ "tagStatus": "untagged", "countType": "imageCountMoreThan", "countNumber": count })
+}
+
 /// Untagged images that were pushed more than so many days ago.
 pub fn untagged_older(days: u32) -> Value {
     json!({

@@ -96,7 +96,11 @@ fn told(record: &Value) -> String {
             count("percent"),
             count("percentMax"),
         ),
-        "policy-changed" => format!("{did}; stopped: the policy was changed"),
+        "policy-changed" => {
+            format!("{did}; stopped: the policy or the repository was changed or deleted")
+        }
+        "taken-over" => format!("{did}; stopped: another node took over"),
+        "failed" => format!("{did}; failed: the log of the server says why"),
         "overtaken" => {
             format!("{did}; the rest is left to the next run: the repository kept changing")
         }
