@@ -1,7 +1,10 @@
 //! Black box: the server program's own commands, its start, its end and what it refuses.
 
+mod pushing;
 mod support;
 
+use pushing::Pusher;
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
 use support::aws::AwsCli;
@@ -135,6 +138,31 @@ fn a_configuration_with_a_mistake_does_not_tell_its_secret() {
         );
         assert!(!said.contains("hunter2"), "{said}");
     }
+}
+
+#[test]
+fn what_was_deleted_under_a_window_comes_back_without_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("roadstead.toml");
+    fs::write(&config, "[undelete]\nwindow_seconds = 3600\n").expect("a configuration");
+    let data = folder.path().join("data");
+    let server = Server::start_on(&data, &["--dev", "--config", utf8(&config)]);
+    let pusher = Pusher::of(&server);
+    pusher.create("app");
+    let digest = pusher.push("app", "a", Some("v1"));
+    pusher.delete("app", json!({ "imageDigest": digest }));
+    assert!(server.stop().success());
+    let server = Server::start_on(&data, &["--dev"]);
+    let undelete = |args: &[&str]| {
+        let place = ["undelete", "app", "--data", utf8(&data)];
+        run_roadstead(&[&place, args].concat())
+    };
+    assert!(undelete(&[&digest]).expect_success().contains("is back"));
+    assert_eq!(Pusher::of(&server).tags("app"), ["v1"]);
+    let other = format!("sha256:{}", "0".repeat(64));
+    let said = undelete(&[&other]).expect_failure();
+    let expected = format!("no deleted image '{other}' is kept in 'app'");
+    assert!(said.contains(&expected), "{said}");
 }
 
 /// Words that look like access key ids: 20 characters from `AKIA`.
