@@ -57,10 +57,6 @@ pub fn run(args: &ServeArgs) -> Result<()> {
 }
 
 async fn serve(config: Config, is_dev: bool) -> Result<()> {
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("listening on {}", config.listen))?;
-    let address = listener.local_addr()?;
     let data = DataDir::take(&config.data)?;
     let registry = compose::embedded(
         &data,
@@ -74,6 +70,11 @@ async fn serve(config: Config, is_dev: bool) -> Result<()> {
         registry.clone(),
         clock.clone(),
     ));
+    // Whoever finds the port open finds the control socket too.
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("listening on {}", config.listen))?;
+    let address = listener.local_addr()?;
     let greeting = greeting(&config, is_dev, address, &registry, &*clock).await?;
     // A reader that has gone is no reason not to serve.
     if let Err(error) = std::io::stdout().write_all(greeting.as_bytes()) {
