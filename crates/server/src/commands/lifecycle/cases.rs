@@ -16,6 +16,8 @@ use super::{FOUND, LintArgs, Output, TestArgs, UNREADABLE, read, read_policy};
 struct Tally {
     passed: u64,
     failed: u64,
+    /// Cases that say nothing of what should come out.
+    just_run: u64,
     is_unreadable: bool,
 }
 
@@ -34,7 +36,10 @@ pub(super) fn test(args: &TestArgs) -> Result<ExitCode> {
             }
         }
     }
-    let total = format!("{} passed, {} failed", tally.passed, tally.failed);
+    let mut total = format!("{} passed, {} failed", tally.passed, tally.failed);
+    if tally.just_run > 0 {
+        total = format!("{total}, {} without an expectation", tally.just_run);
+    }
     match args.output {
         Output::Table => writeln!(out, "{total}")?,
         Output::Json => eprintln!("{total}"),
@@ -62,10 +67,10 @@ fn test_file(
         let mut said = Vec::new();
         match outcome {
             Ok(outcome) => {
-                if outcome.passed() {
-                    tally.passed += 1;
-                } else {
-                    tally.failed += 1;
+                match outcome.passed() {
+                    true if expects(case) => tally.passed += 1,
+                    true => tally.just_run += 1,
+                    false => tally.failed += 1,
                 }
                 say(case, &outcome, &mut said)?;
                 if output == Output::Json {
@@ -93,10 +98,21 @@ fn test_file(
     Ok(())
 }
 
+/// Whether a case says what should come out; one that does not cannot fail.
+fn expects(case: &Case) -> bool {
+    ["expect", "expectExcluded", "summary", "summaryExcluded"]
+        .iter()
+        .any(|member| case.members.contains_key(*member))
+}
+
 fn say(case: &Case, outcome: &CaseOutcome, said: &mut Vec<u8>) -> Result<()> {
     let title = case.members.get("title").and_then(Value::as_str);
     let title = title.map(|title| format!(": {title}")).unwrap_or_default();
-    let passed = if outcome.passed() { "passed" } else { "FAILED" };
+    let passed = match outcome.passed() {
+        true if expects(case) => "passed",
+        true => "ran, expecting nothing:",
+        false => "FAILED",
+    };
     writeln!(said, "{passed} {}{title}", case.id)?;
     for Difference {
         image,
