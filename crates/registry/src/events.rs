@@ -119,6 +119,11 @@ pub(crate) struct Announcer {
 }
 
 impl Announcer {
+    /// Whether nobody asked to be told: then nothing has to be read for it.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.destinations.is_empty()
+    }
+
     /// Appends the events in order, for every destination; nothing if there is none.
     pub(crate) async fn announce(
         &self,
@@ -154,7 +159,7 @@ impl Announcer {
         R: MetadataRead + ?Sized,
     {
         let mut events = Vec::new();
-        if self.destinations.is_empty() {
+        if self.is_silent() {
             return Ok(events);
         }
         for Removed { digest, tag } in removed {

@@ -180,7 +180,8 @@ async fn announce(
     was: Option<ImageStatus>,
     plan: TagPlan,
 ) -> Result<(), StoreError> {
-    if was == Some(ImageStatus::Active) && plan == TagPlan::AlreadyThere {
+    let is_no_news = was == Some(ImageStatus::Active) && plan == TagPlan::AlreadyThere;
+    if is_no_news || push.announcer.is_silent() {
         return Ok(());
     }
     let Some(image) = tx.image(repository.id, &push.digest).await? else {

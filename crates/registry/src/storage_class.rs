@@ -124,6 +124,9 @@ pub(crate) async fn announce_move(
     digest: &Digest,
     class: StorageClass,
 ) -> Result<(), StoreError> {
+    if announcer.is_silent() {
+        return Ok(());
+    }
     let Some(image) = tx.image(repository.id, digest).await? else {
         return Ok(());
     };
