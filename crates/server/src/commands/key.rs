@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::{ConfigArgs, Output};
+use super::{ConfigArgs, Output, text};
 use crate::control::{self, Command};
 
 /// `roadstead key`.
@@ -98,13 +98,6 @@ pub fn run(args: &KeyArgs) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn text<'v>(value: &'v Value, member: &str) -> &'v str {
-    value
-        .get(member)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }
 
 fn print_key(key: &Value) {

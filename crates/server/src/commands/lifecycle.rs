@@ -14,7 +14,7 @@ use clap::{Args, Subcommand};
 use roadstead_domain::lifecycle::policy::LifecyclePolicy;
 use serde_json::Value;
 
-use super::{ConfigArgs, Output};
+use super::{ConfigArgs, Output, text};
 use crate::config::Config;
 use crate::control::{self, Command, Place};
 
@@ -169,13 +169,6 @@ fn read_policy(path: &Path) -> Result<(String, LifecyclePolicy)> {
     let text = read(path)?;
     let policy = LifecyclePolicy::parse(&text).with_context(|| path.display().to_string())?;
     Ok((text, policy))
-}
-
-fn text<'v>(value: &'v Value, member: &str) -> &'v str {
-    value
-        .get(member)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }
 
 fn number(value: &Value, member: &str) -> i64 {

@@ -75,6 +75,12 @@ pub enum Output {
     Json,
 }
 
+/// A text of a server's answer; empty if it has none.
+fn text<'v>(value: &'v serde_json::Value, member: &str) -> &'v str {
+    let text = value.get(member).and_then(serde_json::Value::as_str);
+    text.unwrap_or_default()
+}
+
 /// A number of bytes for people.
 pub fn bytes_text(bytes: u64) -> String {
     match bytes {

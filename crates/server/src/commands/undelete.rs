@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::Value;
 
-use super::Output;
 use super::lifecycle::PlaceArgs;
+use super::{Output, text};
 use crate::control::{self, Command};
 
 /// `roadstead undelete`.
@@ -66,13 +66,6 @@ pub fn run(args: &UndeleteArgs) -> Result<()> {
 fn entries<'v>(value: &'v Value, member: &str) -> impl Iterator<Item = &'v Value> {
     let list = value.get(member).and_then(Value::as_array);
     list.into_iter().flatten()
-}
-
-fn text<'v>(value: &'v Value, member: &str) -> &'v str {
-    value
-        .get(member)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }
 
 fn joined(value: &Value, member: &str) -> String {
