@@ -95,15 +95,30 @@ impl UploadId {
 
     /// Parses a lower-case hyphenated UUID; anything else names no upload.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let is_valid = text.len() == 36
-            && text.bytes().enumerate().all(|(at, b)| match at {
-                8 | 13 | 18 | 23 => b == b'-',
-                _ => b.is_ascii_digit() || (b'a'..=b'f').contains(&b),
-            });
-        if is_valid {
-            Ok(Self(text.into()))
-        } else {
-            Err(Malformed("upload id"))
+        match is_uuid(text) {
+            true => Ok(Self(text.into())),
+            false => Err(Malformed("upload id")),
+        }
+    }
+}
+
+text_newtype! {
+    /// One Lightsail container service, a lower-case UUID: the last part of its ARN. A service that
+    /// is deleted and made again gets a new one.
+    ContainerServiceId
+}
+
+impl ContainerServiceId {
+    /// Makes an id from 128 random bits.
+    pub fn from_random(bits: u128) -> Self {
+        Self(uuid_text(bits).into())
+    }
+
+    /// Parses a lower-case hyphenated UUID.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        match is_uuid(text) {
+            true => Ok(Self(text.into())),
+            false => Err(Malformed("container service id")),
         }
     }
 }
@@ -150,6 +165,14 @@ pub fn uuid_text(bits: u128) -> String {
         &hex[16..20],
         &hex[20..]
     )
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, b)| match at {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_digit() || (b'a'..=b'f').contains(&b),
+        })
 }
 
 #[cfg(test)]

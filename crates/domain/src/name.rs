@@ -56,7 +56,7 @@ pub enum RepositoryKind {
     Private,
     /// Amazon ECR Public; such a repository has no region.
     Public,
-    /// The images of one Lightsail container service.
+    /// The images of all Lightsail container services of an account in a region.
     Lightsail,
 }
 
@@ -81,6 +81,27 @@ impl RepositoryKey {
             account,
             region: Some(region),
             name,
+        }
+    }
+
+    /// The key of a public repository.
+    pub fn public(account: AccountId, name: RepositoryName) -> Self {
+        Self {
+            kind: RepositoryKind::Public,
+            account,
+            region: None,
+            name,
+        }
+    }
+
+    /// The key of the one repository that holds the images of all Lightsail container services of
+    /// an account in a region. The name is a part of the protocol: `lightsailctl` pushes to it.
+    pub fn containers(account: AccountId, region: Region) -> Self {
+        Self {
+            kind: RepositoryKind::Lightsail,
+            account,
+            region: Some(region),
+            name: RepositoryName("sr".into()),
         }
     }
 }

@@ -5,9 +5,11 @@
 
 use std::net::IpAddr;
 
+use http::{HeaderMap, header};
 use roadstead_domain::ids::{AccountId, Region};
+use roadstead_registry::context::Origin;
 
-use crate::Settings;
+use crate::{Arrived, Settings};
 
 /// How a request came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,9 +31,20 @@ impl Arrival {
     }
 }
 
+/// From where a request came, for the conditions of policies.
+pub fn origin(settings: &Settings, arrived: &Arrived, headers: &HeaderMap) -> Origin {
+    let user_agent = headers.get(header::USER_AGENT);
+    let user_agent = user_agent.and_then(|value| value.to_str().ok());
+    Origin {
+        peer: arrived.arrival.peer,
+        is_secure: scheme(settings, &arrived.arrival) == "https",
+        user_agent: user_agent.map(str::to_owned),
+    }
+}
+
 /// `scheme://authority` of a link to ourselves, as the caller can follow it: behind a proxy that
 /// ends TLS only the settings know the scheme.
-pub fn origin(settings: &Settings, arrival: &Arrival) -> String {
+pub fn own_address(settings: &Settings, arrival: &Arrival) -> String {
     format!("{}://{}", scheme(settings, arrival), arrival.authority())
 }
 
@@ -293,8 +306,14 @@ mod tests {
     fn links_to_ourselves_have_the_scheme_of_the_settings() {
         let mut settings = settings(false, Some("{account}.example"));
         let arrival = arrival("registry.example:8443");
-        assert_eq!(origin(&settings, &arrival), "http://registry.example:8443");
+        assert_eq!(
+            own_address(&settings, &arrival),
+            "http://registry.example:8443"
+        );
         settings.repository_scheme = Some("https".into());
-        assert_eq!(origin(&settings, &arrival), "https://registry.example:8443");
+        assert_eq!(
+            own_address(&settings, &arrival),
+            "https://registry.example:8443"
+        );
     }
 }

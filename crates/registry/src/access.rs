@@ -49,7 +49,7 @@ pub fn repository(
         }
         .to_string()
     };
-    if *registry != context.principal.account {
+    if context.principal.account() != Some(registry) {
         return Err(denied(context, action, resource()));
     }
     Ok(Authorized(RepositoryKey::private(
@@ -65,7 +65,7 @@ pub fn registry(
     action: &'static str,
     registry: &AccountId,
 ) -> Result<Authorized<RegistryKey>, Error> {
-    if *registry != context.principal.account {
+    if context.principal.account() != Some(registry) {
         return Err(denied(context, action, "*".into()));
     }
     let region: Option<Region> = Some(context.region.clone());
@@ -74,6 +74,53 @@ pub fn registry(
         account: registry.clone(),
         region,
     }))
+}
+
+/// Authorises a call on `/v2` that a push of container images makes (lightsail-containers.md 3.1):
+/// only to the one repository that they have, and nothing that reads what is there.
+pub fn push_containers(
+    context: &RequestContext,
+    action: &'static str,
+    account: &AccountId,
+    name: RepositoryName,
+) -> Result<Authorized<RepositoryKey>, Error> {
+    const PUSH: [&str; 6] = [
+        "BatchCheckLayerAvailability",
+        "CompleteLayerUpload",
+        "DescribeImages",
+        "InitiateLayerUpload",
+        "PutImage",
+        "UploadLayerPart",
+    ];
+    containers(context, action, &PUSH, account, name)
+}
+
+/// Authorises a call on `/v2` by a node that pulls container images.
+pub fn pull_containers(
+    context: &RequestContext,
+    action: &'static str,
+    account: &AccountId,
+    name: RepositoryName,
+) -> Result<Authorized<RepositoryKey>, Error> {
+    let pull = ["BatchGetImage", "DescribeImages", "GetDownloadUrlForLayer"];
+    containers(context, action, &pull, account, name)
+}
+
+fn containers(
+    context: &RequestContext,
+    action: &'static str,
+    allowed: &[&str],
+    account: &AccountId,
+    name: RepositoryName,
+) -> Result<Authorized<RepositoryKey>, Error> {
+    let key = RepositoryKey::containers(account.clone(), context.region.clone());
+    if key.name == name && allowed.contains(&action) {
+        return Ok(Authorized(key));
+    }
+    Err(Error::AccessDenied(format!(
+        "User: {} is not authorized to perform: {action} on resource: {name}",
+        context.principal.arn()
+    )))
 }
 
 /// Whoever owns the stores may do everything: for commands of the operator, never for requests.

@@ -1,6 +1,9 @@
 //! What a request brings along: who asks, where, and when.
 
+use std::net::IpAddr;
+
 use roadstead_domain::ids::{AccountId, Region, uuid_text};
+use roadstead_domain::policy::requester::Requester;
 use roadstead_domain::time::Timestamp;
 
 /// The present instant. The real one lives in the server, one that tests move in the testkit.
@@ -32,20 +35,61 @@ impl dyn Ids + '_ {
     }
 }
 
-/// Who makes a request, once authenticated.
+/// Who makes a request, once authenticated. Finer identities arrive with identity policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal {
-    /// The account whose root it is; finer identities arrive with identity policies.
-    pub account: AccountId,
-    /// The access key that it showed, directly or behind a token; none in `--dev` without login.
-    pub access_key_id: Option<String>,
+pub enum Principal {
+    /// Nobody in particular: a pull from a public registry without a login.
+    Anonymous,
+    /// The root of an account.
+    Root {
+        /// The account.
+        account: AccountId,
+        /// The access key that it showed, directly or behind a token; none in `--dev` without
+        /// login, and where the server speaks for the account itself.
+        access_key_id: Option<String>,
+    },
 }
 
 impl Principal {
+    /// The account that it belongs to.
+    pub fn account(&self) -> Option<&AccountId> {
+        match self {
+            Self::Anonymous => None,
+            Self::Root { account, .. } => Some(account),
+        }
+    }
+
+    /// The access key that it showed.
+    pub fn access_key_id(&self) -> Option<&str> {
+        match self {
+            Self::Anonymous => None,
+            Self::Root { access_key_id, .. } => access_key_id.as_deref(),
+        }
+    }
+
+    /// As policies see it.
+    pub fn requester(&self) -> Requester {
+        match self {
+            Self::Anonymous => Requester::Anonymous,
+            Self::Root { account, .. } => Requester::Root(account.clone()),
+        }
+    }
+
     /// The principal's ARN, as `GetCallerIdentity` and denials print it.
     pub fn arn(&self) -> String {
-        format!("arn:aws:iam::{}:root", self.account)
+        self.requester().to_string()
     }
+}
+
+/// From where a request came, as the conditions of policies may ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// `aws:SourceIp`.
+    pub peer: IpAddr,
+    /// `aws:SecureTransport`.
+    pub is_secure: bool,
+    /// `aws:UserAgent`.
+    pub user_agent: Option<String>,
 }
 
 /// One request, as far as the use cases care.
@@ -53,6 +97,8 @@ impl Principal {
 pub struct RequestContext {
     /// Who asks.
     pub principal: Principal,
+    /// From where.
+    pub origin: Origin,
     /// The region that is asked.
     pub region: Region,
     /// When, sampled once per request.

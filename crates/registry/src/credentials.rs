@@ -11,6 +11,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use roadstead_domain::ids::{AccountId, Region};
 use roadstead_domain::time::{Span, Timestamp};
 use roadstead_store::metadata::AccessKey;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::Registry;
@@ -22,6 +23,11 @@ use crate::keyring::Purpose;
 const KEY_CACHE_AGE: Span = Span::seconds(5);
 /// More keys than this are not remembered at once.
 const KEY_CACHE_ENTRIES_MAX: usize = 10_000;
+/// How long a node has for a pull; ours.
+const NODE_TOKEN_LIFETIME: Span = Span::hours(1);
+/// How long a token of the token endpoint is good for: clients ask for the next one by themselves
+/// (auth.md 5.4).
+pub const BEARER_TOKEN_LIFETIME: Span = Span::hours(1);
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// A fresh access key; the only time that its secret is shown.
@@ -49,13 +55,28 @@ pub struct AuthorizationToken {
     pub expires_at: Timestamp,
 }
 
-/// Who a token speaks for, and where.
+/// What a token is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Audience {
+    /// Private registries (ECR's GetAuthorizationToken).
+    Private,
+    /// The public registry (ECR Public's GetAuthorizationToken, and its token endpoint).
+    Public,
+    /// Pushes of container images (Lightsail's CreateContainerServiceRegistryLogin).
+    ContainerPush,
+    /// Pulls of container images, by the nodes that run them.
+    ContainerPull,
+}
+
+/// Who a token speaks for, where, and to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenHolder {
     /// The principal that asked for the token.
     pub principal: Principal,
     /// The region in which it asked.
     pub region: Region,
+    /// What it is good for.
+    pub audience: Audience,
 }
 
 /// Why a password is not accepted.
@@ -189,13 +210,50 @@ impl Registry {
     }
 
     /// Makes a token that speaks for the caller in its region.
-    pub fn issue_token(&self, context: &RequestContext) -> AuthorizationToken {
+    pub fn issue_token(&self, context: &RequestContext, audience: Audience) -> AuthorizationToken {
         let expires_at = context.now + self.rules.token_lifetime;
-        let principal = &context.principal;
+        self.seal_token(&context.principal, &context.region, audience, expires_at)
+    }
+
+    /// Makes a token with which a node pulls the container images of an account in a region.
+    pub fn issue_pull_token(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        now: Timestamp,
+    ) -> AuthorizationToken {
+        let principal = Principal::Root {
+            account: account.clone(),
+            access_key_id: None,
+        };
+        let expires_at = now + NODE_TOKEN_LIFETIME;
+        self.seal_token(&principal, region, Audience::ContainerPull, expires_at)
+    }
+
+    /// Makes a token of the public registry's token endpoint: for whoever holds `holder`'s token,
+    /// or for nobody in particular.
+    pub fn issue_bearer_token(
+        &self,
+        principal: &Principal,
+        region: &Region,
+        now: Timestamp,
+    ) -> AuthorizationToken {
+        let expires_at = now + BEARER_TOKEN_LIFETIME;
+        self.seal_token(principal, region, Audience::Public, expires_at)
+    }
+
+    fn seal_token(
+        &self,
+        principal: &Principal,
+        region: &Region,
+        audience: Audience,
+        expires_at: Timestamp,
+    ) -> AuthorizationToken {
         let plain = serde_json::json!([
-            principal.account.as_str(),
-            context.region.as_str(),
-            principal.access_key_id,
+            principal.account().map(AccountId::as_str),
+            region.as_str(),
+            principal.access_key_id(),
+            audience,
             expires_at.0,
         ]);
         let mut nonce = [0; 12];
@@ -219,12 +277,12 @@ impl Registry {
         if now >= expires_at {
             return Err(TokenRefusal::Expired);
         }
-        if let Some(id) = &holder.principal.access_key_id {
+        if let Some(id) = holder.principal.access_key_id() {
             let key = self
                 .known_key(id, now)
                 .await
                 .map_err(TokenRefusal::Failed)?;
-            key.filter(|key| key.account == holder.principal.account)
+            key.filter(|key| Some(&key.account) == holder.principal.account())
                 .ok_or(TokenRefusal::Invalid)?;
         }
         Ok(holder)
@@ -233,18 +291,23 @@ impl Registry {
     fn unseal(&self, password: &str) -> Option<(TokenHolder, Timestamp)> {
         let sealed = URL_SAFE_NO_PAD.decode(password).ok()?;
         let plain = self.keyring.open(Purpose::Token, &sealed).ok()?;
-        let (account, region, access_key_id, expires_at): (String, String, Option<String>, i64) =
+        let (account, region, access_key_id, audience, expires_at): TokenText =
             serde_json::from_slice(&plain).ok()?;
-        let principal = Principal {
-            account: AccountId::parse(&account).ok()?,
-            access_key_id,
-        };
-        Some((
-            TokenHolder {
-                principal,
-                region: Region::parse(&region).ok()?,
+        let principal = match account {
+            None => Principal::Anonymous,
+            Some(account) => Principal::Root {
+                account: AccountId::parse(&account).ok()?,
+                access_key_id,
             },
-            Timestamp(expires_at),
-        ))
+        };
+        let holder = TokenHolder {
+            principal,
+            region: Region::parse(&region).ok()?,
+            audience,
+        };
+        Some((holder, Timestamp(expires_at)))
     }
 }
+
+/// What is sealed in a token: account, region, access key, audience, end.
+type TokenText = (Option<String>, String, Option<String>, Audience, i64);

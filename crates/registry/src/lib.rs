@@ -4,6 +4,7 @@
 //! time, ids and randomness as values.
 
 pub mod access;
+pub mod containers;
 pub mod context;
 pub mod credentials;
 pub mod delete_images;

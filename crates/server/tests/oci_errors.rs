@@ -4,7 +4,8 @@
 use http::Method;
 use roadstead_domain::ids::{AccountId, Region};
 use roadstead_domain::time::Span;
-use roadstead_registry::context::{Clock as _, Principal, RequestContext};
+use roadstead_registry::context::{Clock as _, Origin, Principal, RequestContext};
+use roadstead_registry::credentials::Audience;
 use roadstead_store::fault::When;
 use roadstead_testkit::images::{OCI_INDEX, OCI_MANIFEST, digest};
 use roadstead_testkit::{Answer, Layout, World};
@@ -137,15 +138,23 @@ async fn d2_a_token_of_nobody_in_particular() {
         (World::builder().dev().start().await, 200),
     ] {
         let context = RequestContext {
-            principal: Principal {
+            principal: Principal::Root {
                 account: AccountId::parse("123456789012").unwrap(),
                 access_key_id: None,
+            },
+            origin: Origin {
+                peer: std::net::IpAddr::from([127, 0, 0, 1]),
+                is_secure: false,
+                user_agent: None,
             },
             region: Region::parse("us-east-1").unwrap(),
             now: world.clock.now(),
             request_id: "id".into(),
         };
-        let token = world.registry.issue_token(&context).password;
+        let token = world
+            .registry
+            .issue_token(&context, Audience::Private)
+            .password;
         let answer = with_authorization(&world, &World::basic_of("AWS", &token)).await;
         let answer = answer.expect(status);
         if status == 401 {

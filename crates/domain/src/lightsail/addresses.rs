@@ -4,7 +4,7 @@
 
 use super::names::ServiceName;
 use crate::arn::PARTITION;
-use crate::ids::{AccountId, Malformed, Region, text_newtype, uuid_text};
+use crate::ids::{AccountId, ContainerServiceId, Malformed, Region, text_newtype};
 use std::fmt;
 
 /// The digits of a role id: base 32 as RFC 4648 section 7 has it, in lower case.
@@ -66,10 +66,9 @@ fn digits(bytes: &[u8], alphabet: &[u8]) -> String {
         .collect()
 }
 
-/// The ARN of a service; it holds 128 random bits, not the name.
-pub fn service_arn(region: &Region, account: &AccountId, bits: u128) -> String {
-    let uuid = uuid_text(bits);
-    format!("arn:{PARTITION}:lightsail:{region}:{account}:ContainerService/{uuid}")
+/// The ARN of a service; it holds its id, not its name.
+pub fn service_arn(region: &Region, account: &AccountId, id: &ContainerServiceId) -> String {
+    format!("arn:{PARTITION}:lightsail:{region}:{account}:ContainerService/{id}")
 }
 
 /// `privateDomainName`.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use roadstead_domain::ids::{AccountId, Region};
+use roadstead_domain::ids::{AccountId, ContainerServiceId, Region};
 use roadstead_domain::lightsail::addresses::{
     AddressPart, RoleId, private_domain_name, service_arn, service_role_arn, url,
 };
@@ -69,7 +69,11 @@ fn addresses() {
     );
     assert_eq!(private_domain_name(&web()), "web.service.local");
     assert_eq!(
-        service_arn(&region, &account, 0x0b1c2d3e_4f50_4a6b_8c7d_9e0f1a2b3c4d),
+        service_arn(
+            &region,
+            &account,
+            &ContainerServiceId::from_random(0x0b1c2d3e_4f50_4a6b_8c7d_9e0f1a2b3c4d)
+        ),
         "arn:aws:lightsail:us-west-2:123456789012:ContainerService/0b1c2d3e-4f50-4a6b-8c7d-9e0f1a2b3c4d"
     );
     let role = "0123456789abcdefghijklmnopqrstuv0123456789abcdefghij";

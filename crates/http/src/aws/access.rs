@@ -32,7 +32,7 @@ pub(super) fn by_arn(call: Call<'_>, body: &Value) -> Result<Named, Error> {
     let (account, name) = match arn {
         Some(arn) if arn.region == call.context.region => (arn.account, Some(arn.name)),
         Some(arn) => (arn.account, None),
-        None => (call.context.principal.account.clone(), None),
+        None => (call.account.clone(), None),
     };
     let nameless = || Error::invalid("resourceArn", "Invalid ARN");
     repository_or_registry(call, &account, name, nameless)
@@ -58,7 +58,7 @@ fn repository_or_registry(
 
 fn account(call: Call<'_>, body: &Value) -> AccountId {
     let sent = text(body, "registryId").and_then(|id| AccountId::parse(id).ok());
-    sent.unwrap_or_else(|| call.context.principal.account.clone())
+    sent.unwrap_or_else(|| call.account.clone())
 }
 
 fn text<'a>(body: &'a Value, member: &str) -> Option<&'a str> {

@@ -15,6 +15,7 @@ use roadstead_sigv4::{Error, Policy, Presented, Request, Scope, SigningKey, pars
 use zeroize::Zeroizing;
 
 use super::error::Failure;
+use crate::host::origin;
 use crate::{Arrived, Faces};
 
 /// More signing keys than this are not remembered at once.
@@ -46,25 +47,39 @@ impl SigningKeys {
     }
 }
 
-/// The context of a request signed for `service`.
-pub(super) async fn context(
+/// An authenticated request.
+pub(super) struct Signed {
+    /// Who asks, where and when.
+    pub context: RequestContext,
+    /// The account of whoever asks.
+    pub account: AccountId,
+}
+
+/// Finds out who signed a request for `service`.
+pub(super) async fn signed(
     faces: &Faces,
     arrived: &Arrived,
     head: &Parts,
     body_sha256: [u8; 32],
     service: &str,
-) -> Result<RequestContext, Failure> {
-    let (principal, region) = if faces.settings.is_dev {
+) -> Result<Signed, Failure> {
+    let (account, access_key_id, region) = if faces.settings.is_dev {
         taken_at_its_word(faces, head)
     } else {
         verified(faces, arrived, head, body_sha256, service).await?
     };
-    Ok(RequestContext {
+    let principal = Principal::Root {
+        account: account.clone(),
+        access_key_id,
+    };
+    let context = RequestContext {
         principal,
+        origin: origin(&faces.settings, arrived, &head.headers),
         region,
         now: arrived.now,
         request_id: arrived.request_id.clone(),
-    })
+    };
+    Ok(Signed { context, account })
 }
 
 /// Whether the head of a request names a key of ours in good form: asked before a long body is
@@ -127,7 +142,7 @@ async fn verified(
     head: &Parts,
     body_sha256: [u8; 32],
     service: &str,
-) -> Result<(Principal, Region), Failure> {
+) -> Result<(AccountId, Option<String>, Region), Failure> {
     let received = Received::of(faces, arrived, head);
     let request = received.request(head, body_sha256);
     let presented = parse(&request, &Policy::new(service), arrived.now.seconds())?;
@@ -139,14 +154,7 @@ async fn verified(
     let id = presented.access_key_id();
     let known = faces.registry.known_key(id, arrived.now).await?;
     let account = check_signature(&faces.signing_keys, &presented, &request, known)?;
-    let access_key_id = Some(id.to_owned());
-    Ok((
-        Principal {
-            account,
-            access_key_id,
-        },
-        region,
-    ))
+    Ok((account, Some(id.to_owned()), region))
 }
 
 /// The account of the key, if it made the signature. Every key is long-term so far, and those go
@@ -178,16 +186,12 @@ fn check_signature(
 }
 
 /// `--dev`: an access key id of 12 digits names its account, anything else the default one.
-fn taken_at_its_word(faces: &Faces, head: &Parts) -> (Principal, Region) {
+fn taken_at_its_word(faces: &Faces, head: &Parts) -> (AccountId, Option<String>, Region) {
     let settings = &faces.settings;
     let (account, region) = claimed(head).unwrap_or_default();
     let account = AccountId::parse(&account).unwrap_or_else(|_| settings.default_account.clone());
     let region = Region::parse(&region).unwrap_or_else(|_| settings.default_region.clone());
-    let principal = Principal {
-        account,
-        access_key_id: None,
-    };
-    (principal, region)
+    (account, None, region)
 }
 
 /// The access key id and region that a request claims, in either form of a signature.

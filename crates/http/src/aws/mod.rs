@@ -17,6 +17,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use roadstead_api_model::Operation;
+use roadstead_domain::ids::AccountId;
 use roadstead_registry::context::RequestContext;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -46,6 +47,8 @@ pub(crate) struct Call<'a> {
     faces: &'a Faces,
     arrived: &'a Arrived,
     context: &'a RequestContext,
+    /// The caller's account.
+    account: &'a AccountId,
     operation: Operation,
 }
 
@@ -161,7 +164,7 @@ async fn call(
 ) -> Result<Vec<u8>, Failure> {
     let handler = dispatch::handler(operation).ok_or(Failure::NotOffered(operation))?;
     let service = operation.service().signing_name();
-    let context = authenticate::context(faces, arrived, head, body_sha256, service).await?;
+    let signed = authenticate::signed(faces, arrived, head, body_sha256, service).await?;
     let value = off_thread(&body, |body| {
         serde_json::from_slice::<Value>(body).map_err(not_json)
     });
@@ -169,7 +172,8 @@ async fn call(
     let call = Call {
         faces,
         arrived,
-        context: &context,
+        context: &signed.context,
+        account: &signed.account,
         operation,
     };
     handler(call, value).await

@@ -8,7 +8,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use roadstead_registry::context::RequestContext;
 use sha2::{Digest as _, Sha256};
 
-use super::authenticate;
+use super::authenticate::{self, Signed};
 use super::error::Failure;
 use crate::body::{self, Body};
 use crate::{Arrived, Faces};
@@ -35,7 +35,7 @@ pub(super) async fn handle(
 ) -> Response<Body> {
     let id = &arrived.request_id;
     match answer(faces, arrived, head, form).await {
-        Ok(context) => xml(StatusCode::OK, caller_identity(&context)),
+        Ok(signed) => xml(StatusCode::OK, caller_identity(&signed)),
         Err(Refusal {
             code,
             status,
@@ -47,24 +47,24 @@ pub(super) async fn handle(
     }
 }
 
-/// The context of a caller that asks for its identity, which no policy can deny.
+/// A caller that asks for its identity, which no policy can deny.
 async fn answer(
     faces: &Faces,
     arrived: &Arrived,
     head: &Parts,
     form: &[u8],
-) -> Result<RequestContext, Refusal> {
+) -> Result<Signed, Refusal> {
     let action = action(form)?;
     let service = match action {
         Action::CallerIdentity => "sts",
         Action::Iam(_) => "iam",
     };
     let body_sha256 = Sha256::digest(form).into();
-    let context = authenticate::context(faces, arrived, head, body_sha256, service).await;
-    let context = context.map_err(|failure| refused(failure, &arrived.request_id))?;
+    let signed = authenticate::signed(faces, arrived, head, body_sha256, service).await;
+    let signed = signed.map_err(|failure| refused(failure, &arrived.request_id))?;
     match action {
-        Action::CallerIdentity => Ok(context),
-        Action::Iam(name) => Err(no_iam(&context, &name)),
+        Action::CallerIdentity => Ok(signed),
+        Action::Iam(name) => Err(no_iam(&signed.context, &name)),
     }
 }
 
@@ -165,8 +165,8 @@ fn refused(failure: Failure, request_id: &str) -> Refusal {
     }
 }
 
-fn caller_identity(context: &RequestContext) -> String {
-    let (arn, account) = (context.principal.arn(), &context.principal.account);
+fn caller_identity(Signed { context, account }: &Signed) -> String {
+    let arn = context.principal.arn();
     let request_id = escaped(&context.request_id);
     format!(
         "<GetCallerIdentityResponse xmlns=\"{STS_NAMESPACE}\">\n  <GetCallerIdentityResult>\n    \

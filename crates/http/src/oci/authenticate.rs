@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, StatusCode, header};
 use roadstead_domain::ids::AccountId;
 use roadstead_registry::context::{Principal, RequestContext};
-use roadstead_registry::credentials::{TokenHolder, TokenRefusal};
+use roadstead_registry::credentials::{Audience, TokenHolder, TokenRefusal};
 
 use super::error::{Code, Failure, Refused};
 use crate::host::{self, Arrival, registry_of};
@@ -22,11 +22,13 @@ pub struct Caller {
     pub context: RequestContext,
     /// The registry that it came to: the one of the host, else the caller's own.
     pub registry: AccountId,
+    /// What its token is good for.
+    pub audience: Audience,
 }
 
 /// Finds out who asks. A token without an access key was made in `--dev` for somebody who proved
-/// nothing, so it is none elsewhere, even on the same data. In `--dev` whoever shows no token of ours is the owner of the registry that
-/// the host names.
+/// nothing, so it is none elsewhere, even on the same data; but for those of our own nodes. In
+/// `--dev` whoever shows no token of ours is the owner of the registry that the host names.
 pub async fn caller(
     faces: &Faces,
     arrived: &Arrived,
@@ -38,11 +40,11 @@ pub async fn caller(
         Some(password) => faces.registry.open_token(&password, arrived.now).await,
         None => Err(TokenRefusal::Invalid),
     };
-    let holder = match opened {
-        Ok(holder) if !settings.is_dev && holder.principal.access_key_id.is_none() => {
-            return Err(refuse(faces, arrived, TokenRefusal::Invalid));
-        }
-        Ok(holder) => holder,
+    let (holder, account) = match opened {
+        Ok(holder) => match proven(settings, &holder) {
+            Some(account) => (holder, account),
+            None => return Err(refuse(faces, arrived, TokenRefusal::Invalid)),
+        },
         Err(TokenRefusal::Invalid) if settings.is_dev => {
             let default = || {
                 (
@@ -51,23 +53,47 @@ pub async fn caller(
                 )
             };
             let (account, region) = named.clone().unwrap_or_else(default);
-            let principal = Principal {
-                account,
-                access_key_id: None,
+            let holder = TokenHolder {
+                principal: Principal::Root {
+                    account: account.clone(),
+                    access_key_id: None,
+                },
+                region,
+                audience: Audience::Private,
             };
-            TokenHolder { principal, region }
+            (holder, account)
         }
         Err(refusal) => return Err(refuse(faces, arrived, refusal)),
     };
-    let TokenHolder { principal, region } = holder;
-    let (registry, region) = named.unwrap_or_else(|| (principal.account.clone(), region));
+    let TokenHolder {
+        principal,
+        region,
+        audience,
+    } = holder;
+    let (registry, region) = match audience {
+        Audience::ContainerPush | Audience::ContainerPull => (account, region),
+        Audience::Private | Audience::Public => named.unwrap_or((account, region)),
+    };
     let context = RequestContext {
         principal,
+        origin: host::origin(settings, arrived, headers),
         region,
         now: arrived.now,
         request_id: arrived.request_id.clone(),
     };
-    Ok(Caller { context, registry })
+    Ok(Caller {
+        context,
+        registry,
+        audience,
+    })
+}
+
+/// The account that a token speaks for, if it proves anything.
+fn proven(settings: &Settings, holder: &TokenHolder) -> Option<AccountId> {
+    let has_proof = settings.is_dev
+        || holder.principal.access_key_id().is_some()
+        || holder.audience == Audience::ContainerPull;
+    holder.principal.account().filter(|_| has_proof).cloned()
 }
 
 /// The password of the user `AWS`; none if anything about the credentials is not as it has to be.

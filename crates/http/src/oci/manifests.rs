@@ -7,8 +7,10 @@ use roadstead_domain::digest::Digest;
 use roadstead_domain::image::{ImageFailure, ImageFailureCode, ImageId};
 use roadstead_domain::limits::MANIFEST_BYTES_MAX;
 use roadstead_domain::media_type::MediaType;
-use roadstead_domain::name::RepositoryName;
+use roadstead_domain::name::{RepositoryKey, RepositoryName};
 use roadstead_domain::reference::Reference;
+use roadstead_registry::access::Authorized;
+use roadstead_registry::credentials::Audience;
 use roadstead_registry::error::Error;
 use roadstead_registry::pull::PulledManifest;
 use roadstead_registry::push_manifest::Push;
@@ -19,24 +21,30 @@ use crate::body::{Body, Unread, empty, full, read_all};
 
 /// The manifest, to the byte.
 pub(super) async fn get(call: &Call<'_>, name: RepositoryName, reference: &str) -> Outcome {
-    let pulled = pull(call, &name, reference, true).await?;
+    let key = call.authorize("BatchGetImage", &name)?;
+    let pulled = pull(call, key, reference, true).await?;
     let bytes = pulled.bytes.clone();
     Ok(found(&pulled, full(bytes)))
 }
 
 /// The headers of the manifest.
 pub(super) async fn head(call: &Call<'_>, name: RepositoryName, reference: &str) -> Outcome {
-    let pulled = pull(call, &name, reference, false).await?;
+    let action = match call.audience {
+        // Who pushes container images may ask what is there, but not read it.
+        Audience::ContainerPush => "DescribeImages",
+        Audience::Private | Audience::Public | Audience::ContainerPull => "BatchGetImage",
+    };
+    let key = call.authorize(action, &name)?;
+    let pulled = pull(call, key, reference, false).await?;
     Ok(found(&pulled, empty()))
 }
 
 async fn pull(
     call: &Call<'_>,
-    name: &RepositoryName,
+    key: Authorized<RepositoryKey>,
     reference: &str,
     with_bytes: bool,
 ) -> Result<PulledManifest, Failure> {
-    let key = call.authorize("BatchGetImage", name)?;
     let reference = existing(call, reference)?;
     Ok(call
         .registry()

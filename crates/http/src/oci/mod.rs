@@ -20,15 +20,17 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use roadstead_domain::digest::Digest;
+use roadstead_domain::ids::AccountId;
 use roadstead_domain::name::{RepositoryKey, RepositoryName};
 use roadstead_registry::Registry;
 use roadstead_registry::access::{self, Authorized};
 use roadstead_registry::context::RequestContext;
+use roadstead_registry::credentials::Audience;
 use roadstead_registry::error::Error;
 
 use crate::body::{Body, empty, full};
 use crate::{Arrived, Faces};
-use authenticate::{Caller, caller};
+use authenticate::caller;
 use error::{Code, Failure, Refused};
 use query::Query;
 use route::{NoRoute, Route};
@@ -64,12 +66,13 @@ async fn answer(faces: &Faces, arrived: &Arrived, request: Request<Body>) -> Out
     if let Some(sealed) = path.strip_prefix(DOWNLOAD_PREFIX) {
         return blobs::download(faces, arrived, &head, sealed).await;
     }
-    let Caller { context, registry } = caller(faces, arrived, &head.headers).await?;
+    let caller = caller(faces, arrived, &head.headers).await?;
     let route = Route::parse(path).map_err(no_route)?;
     let call = Call {
         faces,
-        context,
-        account: registry,
+        context: caller.context,
+        account: caller.registry,
+        audience: caller.audience,
         query: Query::parse(head.uri.query()),
         headers: head.headers,
     };
@@ -111,7 +114,9 @@ pub(crate) struct Call<'f> {
     faces: &'f Faces,
     context: RequestContext,
     /// The account whose registry was addressed.
-    account: roadstead_domain::ids::AccountId,
+    account: AccountId,
+    /// What the caller's token is good for.
+    audience: Audience,
     query: Query,
     headers: HeaderMap,
 }
@@ -130,7 +135,14 @@ impl Call<'_> {
         action: &'static str,
         name: &RepositoryName,
     ) -> Result<Authorized<RepositoryKey>, Error> {
-        access::repository(&self.context, action, &self.account, name.clone())
+        let (context, account, name) = (&self.context, &self.account, name.clone());
+        match self.audience {
+            Audience::Private | Audience::Public => {
+                access::repository(context, action, account, name)
+            }
+            Audience::ContainerPush => access::push_containers(context, action, account, name),
+            Audience::ContainerPull => access::pull_containers(context, action, account, name),
+        }
     }
 
     /// Authorises with whichever of the two actions is allowed; the denial names the second.
@@ -145,7 +157,7 @@ impl Call<'_> {
 
     /// In `--dev` a push makes its repository.
     async fn ensure_repository(&self, name: &RepositoryName) -> Result<(), Error> {
-        if !self.faces.settings.is_dev {
+        if !self.faces.settings.is_dev || self.audience != Audience::Private {
             return Ok(());
         }
         let key = self.authorize("CreateRepository", name)?;

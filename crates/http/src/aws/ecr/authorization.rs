@@ -11,6 +11,7 @@ use roadstead_api_model::ecr::{
 };
 use roadstead_domain::ids::AccountId;
 use roadstead_registry::access::Authorized;
+use roadstead_registry::credentials::Audience;
 use roadstead_registry::error::Error;
 use roadstead_registry::repositories::RegistryKey;
 
@@ -43,11 +44,11 @@ fn entry(call: Call<'_>, account: &AccountId) -> AuthorizationData {
         faces,
         arrived,
         context,
+        account: caller,
         ..
     } = call;
-    let token = faces.registry.issue_token(context);
+    let token = faces.registry.issue_token(context, Audience::Private);
     let (settings, arrival) = (&faces.settings, &arrived.arrival);
-    let caller = &context.principal.account;
     let address = host::address(settings, arrival, caller, account, &context.region);
     let authorization = STANDARD.encode(format!("AWS:{}", token.password));
     AuthorizationData {

@@ -85,7 +85,7 @@ pub(in crate::aws) async fn download_url(
     let registry = &call.faces.registry;
     let link = registry.download_link(call.context, key, input.layer_digest);
     let (digest, text) = link.await?;
-    let origin = host::origin(&call.faces.settings, &call.arrived.arrival);
+    let origin = host::own_address(&call.faces.settings, &call.arrived.arrival);
     Ok(GetDownloadUrlForLayerResponse {
         download_url: Some(format!("{origin}{}{text}", oci::DOWNLOAD_PREFIX)),
         layer_digest: Some(digest.to_string()),

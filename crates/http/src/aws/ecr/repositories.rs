@@ -172,7 +172,7 @@ fn shape(call: Call<'_>, repository: Repository) -> RepositoryShape {
     let address = host::address(
         &call.faces.settings,
         &call.arrived.arrival,
-        &call.context.principal.account,
+        call.account,
         &account,
         &region,
     );

@@ -1,0 +1,3 @@
+//! Amazon Lightsail container services: their images, deployments, and what runs them.
+
+pub mod runtime;
