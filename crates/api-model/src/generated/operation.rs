@@ -523,7 +523,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotFoundException",
             "RepositoryPolicyNotFoundException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Ecr,
@@ -787,7 +787,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotFoundException",
             "RepositoryPolicyNotFoundException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Ecr,
@@ -1039,7 +1039,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "InvalidParameterException",
             "RepositoryNotFoundException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Ecr,
@@ -1226,7 +1226,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RegistryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1240,7 +1240,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1260,7 +1260,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RegistryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1277,7 +1277,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "LimitExceededException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1292,7 +1292,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotEmptyException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1307,7 +1307,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryPolicyNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1321,7 +1321,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1336,7 +1336,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "ImageNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1349,7 +1349,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnsupportedCommandException",
             "ServerException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1363,7 +1363,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1376,7 +1376,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "InvalidParameterException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1385,7 +1385,7 @@ pub(crate) static ROWS: [Row; 99] = [
         input: "GetRegistryCatalogDataRequest",
         output: "GetRegistryCatalogDataResponse",
         errors: &["ServerException", "UnsupportedCommandException"],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1400,7 +1400,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1415,7 +1415,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryPolicyNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1430,7 +1430,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RegistryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1444,7 +1444,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnsupportedCommandException",
             "ServerException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1465,7 +1465,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RegistryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1478,7 +1478,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "InvalidParameterException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1492,7 +1492,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1506,7 +1506,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1522,7 +1522,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnsupportedCommandException",
             "ServerException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1538,7 +1538,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnsupportedCommandException",
             "ServerException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1556,7 +1556,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RegistryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,

@@ -4,6 +4,7 @@
 //! handle, so that one store may run it on its single writer thread and another may retry it.
 
 mod lifecycle;
+mod public;
 mod reads;
 mod rows;
 mod writes;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 pub use lifecycle::*;
+pub use public::*;
 pub use reads::*;
 pub use rows::*;
 pub use writes::*;

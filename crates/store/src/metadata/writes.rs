@@ -13,7 +13,7 @@ use roadstead_domain::upload::Upload;
 
 use super::{
     AccessKey, MetadataRead, NewImage, NewRepository, StoreError, WriteDeleted, WriteEvents,
-    WriteLifecycle,
+    WriteLifecycle, WritePublic,
 };
 
 /// Repositories and their resource tags.
@@ -30,6 +30,13 @@ pub trait WriteRepositories {
         &mut self,
         repository: RepositoryId,
         setting: &TagMutability,
+    ) -> Result<(), StoreError>;
+
+    /// Replaces the policy of a repository, or removes it.
+    async fn set_repository_policy(
+        &mut self,
+        repository: RepositoryId,
+        text: Option<&str>,
     ) -> Result<(), StoreError>;
 
     /// Frees the name at once and leaves the contents to [`Self::reap_repository`]: the cost does
@@ -209,6 +216,7 @@ pub trait MetadataWrite:
     + WriteLifecycle
     + WriteDeleted
     + WriteEvents
+    + WritePublic
 {
 }
 
@@ -221,5 +229,6 @@ impl<T> MetadataWrite for T where
         + WriteLifecycle
         + WriteDeleted
         + WriteEvents
+        + WritePublic
 {
 }
