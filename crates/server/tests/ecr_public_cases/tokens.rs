@@ -174,15 +174,21 @@ async fn a_token_is_for_one_registry() {
     let public = authorization_token(&world, &world.credentials).await;
     let short = bearer(&world, &world.credentials).await;
     let nobody = anonymous(&world).await;
+    let body = json!({ "repositoryName": NAME });
+    world.ecr("CreateRepository", body).await.expect(200);
     for authorization in [
         format!("Basic {public}"),
         format!("Bearer {public}"),
         short,
         nobody,
     ] {
-        let headers = [("authorization", authorization.as_str())];
-        let answer = world.raw(Method::GET, "/v2/", &headers, "").await;
-        answer.expect(401);
+        let authorization = ("authorization", authorization.as_str());
+        let private = ("host", "123456789012.dkr.ecr.us-east-1.amazonaws.com");
+        for path in ["/v2/", "/v2/team/app/tags/list"] {
+            let headers = [private, authorization];
+            let answer = world.raw(Method::GET, path, &headers, "").await;
+            answer.expect(401);
+        }
     }
     let private = world.basic(&world.credentials).await;
     let as_bearer = private.replace("Basic ", "Bearer ");

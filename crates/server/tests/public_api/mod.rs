@@ -62,8 +62,18 @@ pub fn signed_for(
     operation: &str,
     body: impl Into<Bytes>,
 ) -> Request<Bytes> {
-    let body = body.into();
     let target = format!("SpencerFrontendService.{operation}");
+    signed_to(world, host, key, ("ecr-public", &target), body.into())
+}
+
+/// A signed request to any service: its name in signatures, and the target.
+pub fn signed_to(
+    world: &World,
+    host: &str,
+    key: &Credentials,
+    (service, target): (&str, &str),
+    body: Bytes,
+) -> Request<Bytes> {
     let headers: [(&str, &[u8]); 3] = [
         ("host", host.as_bytes()),
         ("content-type", b"application/x-amz-json-1.1"),
@@ -84,7 +94,7 @@ pub fn signed_for(
     };
     let signing = Signing {
         region: &key.region,
-        service: "ecr-public",
+        service,
         signed_at_secs: world.clock.now().seconds(),
         path_style: PathStyle::Normalized,
     };
