@@ -63,10 +63,9 @@ const NEEDS: [Need; 6] = [
         packages: &["python3 python3-venv"],
         find: python_with_venv,
     },
-    // `crun` runs what it builds; without recommended packages nothing else would.
     Need {
         name: "Podman",
-        packages: &["podman crun"],
+        packages: &["podman"],
         find: || find_program("podman"),
     },
 ];
