@@ -9,7 +9,7 @@ use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::uuid_text;
 use roadstead_domain::image::Image;
 use roadstead_domain::lifecycle::policy::StorageClass;
-use roadstead_domain::name::RepositoryKey;
+use roadstead_domain::name::{RepositoryKey, RepositoryKind};
 use roadstead_domain::reference::ImageTag;
 use roadstead_domain::time::Timestamp;
 use roadstead_store::metadata::{MetadataRead, MetadataWrite, NewEvent, Repository, StoreError};
@@ -61,11 +61,16 @@ impl ImageEvent {
         } else {
             "Image"
         };
+        let (service, source) = match key.kind {
+            RepositoryKind::Private => ("ECR", "aws.ecr"),
+            RepositoryKind::Public => ("ECR Public", "aws.ecr-public"),
+            RepositoryKind::Lightsail => ("Lightsail Container", "aws.lightsail"),
+        };
         json!({
             "version": "0",
             "id": id,
-            "detail-type": format!("ECR {kind} Action"),
-            "source": "aws.ecr",
+            "detail-type": format!("{service} {kind} Action"),
+            "source": source,
             "account": key.account.as_str(),
             "time": now.rfc3339(),
             "region": key.region.as_ref().map_or("", |region| region.as_str()),

@@ -39,7 +39,11 @@ impl PullRates {
     fn take(&self, caller: Caller, rate: PullRate, now: Timestamp) -> bool {
         let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if callers.len() >= CALLERS_MAX {
+            // Who rested long enough to have a full bucket need not be remembered.
             callers.retain(|_, bucket| !bucket.is_full(now));
+        }
+        if callers.len() >= CALLERS_MAX {
+            callers.clear();
         }
         let bucket = callers.entry(caller).or_insert_with(|| Bucket::full(now));
         bucket.take(rate, now)
