@@ -46,8 +46,17 @@ impl Docker {
 
     /// `aws ecr get-login-password | docker login …`, as the AWS documentation has it.
     pub fn login(&self, aws: &AwsCli, registry: &str) {
+        self.login_by("ecr", aws, registry);
+    }
+
+    /// The same with `aws ecr-public`.
+    pub fn login_publicly(&self, aws: &AwsCli, registry: &str) {
+        self.login_by("ecr-public", aws, registry);
+    }
+
+    fn login_by(&self, service: &str, aws: &AwsCli, registry: &str) {
         let script = format!(
-            "set -o pipefail; '{}' ecr get-login-password \
+            "set -o pipefail; '{}' {service} get-login-password \
              | '{}' login --username AWS --password-stdin {registry}",
             utf8(&program::tool("TEST_AWS")),
             utf8(&program::tool("TEST_DOCKER")),
