@@ -19,7 +19,7 @@ use roadstead_domain::resource_tag::ResourceTag;
 use roadstead_store::metadata::{MetadataRead, RegistryKey, StoreError};
 
 use crate::Registry;
-use crate::context::RequestContext;
+use crate::context::{Principal, RequestContext};
 use crate::error::Error;
 
 /// Proof that the request may do what it is about to do with this.
@@ -50,6 +50,11 @@ impl Registry {
         action: &'static str,
         key: RepositoryKey,
     ) -> Result<Authorized<RepositoryKey>, Error> {
+        // The `*` of a policy is everybody who is somebody (ECR Public user guide, "Repository
+        // policies").
+        if context.principal == Principal::Anonymous {
+            return Err(denied(context, service(key.kind), action, &arn(&key)));
+        }
         let stored = self
             .metadata
             .read(key.clone(), |tx, key| {

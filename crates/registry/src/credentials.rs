@@ -25,9 +25,11 @@ const KEY_CACHE_AGE: Span = Span::seconds(5);
 const KEY_CACHE_ENTRIES_MAX: usize = 10_000;
 /// How long a node has for a pull; ours.
 const NODE_TOKEN_LIFETIME: Span = Span::hours(1);
-/// How long a token of the token endpoint is good for: clients ask for the next one by themselves
-/// (auth.md 5.4).
-pub const BEARER_TOKEN_LIFETIME: Span = Span::hours(1);
+/// How long a token of the token endpoint is good for whoever has logged in: clients ask for the
+/// next one by themselves (auth.md 5.4).
+const BEARER_TOKEN_LIFETIME: Span = Span::seconds(15 * 60);
+/// The same for nobody in particular.
+const ANONYMOUS_TOKEN_LIFETIME: Span = Span::hours(1);
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// A fresh access key; the only time that its secret is shown.
@@ -238,7 +240,11 @@ impl Registry {
         region: &Region,
         now: Timestamp,
     ) -> AuthorizationToken {
-        let expires_at = now + BEARER_TOKEN_LIFETIME;
+        let lifetime = match principal {
+            Principal::Anonymous => ANONYMOUS_TOKEN_LIFETIME,
+            Principal::Root { .. } => BEARER_TOKEN_LIFETIME,
+        };
+        let expires_at = now + lifetime;
         self.seal_token(principal, region, Audience::Public, expires_at)
     }
 
