@@ -201,15 +201,21 @@ pub enum Operation {
     LightsailGetContainerServicePowers,
     /// `Lightsail_20161128.GetContainerServices`.
     LightsailGetContainerServices,
+    /// `Lightsail_20161128.GetRegions`.
+    LightsailGetRegions,
     /// `Lightsail_20161128.RegisterContainerImage`.
     LightsailRegisterContainerImage,
+    /// `Lightsail_20161128.TagResource`.
+    LightsailTagResource,
+    /// `Lightsail_20161128.UntagResource`.
+    LightsailUntagResource,
     /// `Lightsail_20161128.UpdateContainerService`.
     LightsailUpdateContainerService,
 }
 
 impl Operation {
     /// Every operation, by service and then by name.
-    pub const ALL: [Self; 99] = [
+    pub const ALL: [Self; 102] = [
         Self::EcrBatchCheckLayerAvailability,
         Self::EcrBatchDeleteImage,
         Self::EcrBatchGetImage,
@@ -307,13 +313,16 @@ impl Operation {
         Self::LightsailGetContainerServiceMetricData,
         Self::LightsailGetContainerServicePowers,
         Self::LightsailGetContainerServices,
+        Self::LightsailGetRegions,
         Self::LightsailRegisterContainerImage,
+        Self::LightsailTagResource,
+        Self::LightsailUntagResource,
         Self::LightsailUpdateContainerService,
     ];
 }
 
 /// One row per operation, in the order of the enum.
-pub(crate) static ROWS: [Row; 99] = [
+pub(crate) static ROWS: [Row; 102] = [
     Row {
         service: Service::Ecr,
         name: "BatchCheckLayerAvailability",
@@ -1750,6 +1759,24 @@ pub(crate) static ROWS: [Row; 99] = [
     },
     Row {
         service: Service::Lightsail,
+        name: "GetRegions",
+        target: "Lightsail_20161128.GetRegions",
+        input: "GetRegionsRequest",
+        output: "GetRegionsResult",
+        errors: &[
+            "ServiceException",
+            "InvalidInputException",
+            "NotFoundException",
+            "OperationFailureException",
+            "AccessDeniedException",
+            "AccountSetupInProgressException",
+            "RegionSetupInProgressException",
+            "UnauthenticatedException",
+        ],
+        offered: false,
+    },
+    Row {
+        service: Service::Lightsail,
         name: "RegisterContainerImage",
         target: "Lightsail_20161128.RegisterContainerImage",
         input: "RegisterContainerImageRequest",
@@ -1761,6 +1788,42 @@ pub(crate) static ROWS: [Row; 99] = [
             "AccessDeniedException",
             "UnauthenticatedException",
             "RegionSetupInProgressException",
+        ],
+        offered: false,
+    },
+    Row {
+        service: Service::Lightsail,
+        name: "TagResource",
+        target: "Lightsail_20161128.TagResource",
+        input: "TagResourceRequest",
+        output: "TagResourceResult",
+        errors: &[
+            "ServiceException",
+            "InvalidInputException",
+            "NotFoundException",
+            "OperationFailureException",
+            "AccessDeniedException",
+            "AccountSetupInProgressException",
+            "RegionSetupInProgressException",
+            "UnauthenticatedException",
+        ],
+        offered: false,
+    },
+    Row {
+        service: Service::Lightsail,
+        name: "UntagResource",
+        target: "Lightsail_20161128.UntagResource",
+        input: "UntagResourceRequest",
+        output: "UntagResourceResult",
+        errors: &[
+            "ServiceException",
+            "InvalidInputException",
+            "NotFoundException",
+            "OperationFailureException",
+            "AccessDeniedException",
+            "AccountSetupInProgressException",
+            "RegionSetupInProgressException",
+            "UnauthenticatedException",
         ],
         offered: false,
     },

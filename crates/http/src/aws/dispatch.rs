@@ -113,7 +113,10 @@ macro_rules! not_offered_of_others {
             | Operation::LightsailGetContainerServiceMetricData
             | Operation::LightsailGetContainerServicePowers
             | Operation::LightsailGetContainerServices
+            | Operation::LightsailGetRegions
             | Operation::LightsailRegisterContainerImage
+            | Operation::LightsailTagResource
+            | Operation::LightsailUntagResource
             | Operation::LightsailUpdateContainerService
     };
 }
