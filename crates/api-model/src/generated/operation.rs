@@ -1581,7 +1581,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1597,7 +1597,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1613,7 +1613,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1629,7 +1629,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1645,7 +1645,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1659,7 +1659,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1675,7 +1675,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1691,7 +1691,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1707,7 +1707,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1723,7 +1723,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1739,7 +1739,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1755,7 +1755,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1773,7 +1773,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RegionSetupInProgressException",
             "UnauthenticatedException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1789,7 +1789,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1807,7 +1807,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RegionSetupInProgressException",
             "UnauthenticatedException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1825,7 +1825,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RegionSetupInProgressException",
             "UnauthenticatedException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1841,6 +1841,6 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
 ];
