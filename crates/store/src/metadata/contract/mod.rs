@@ -16,6 +16,7 @@ pub mod images;
 pub mod keys;
 pub mod lifecycle;
 pub mod paging;
+pub mod public;
 pub mod repositories;
 pub mod revival;
 pub mod transactions;
@@ -61,6 +62,14 @@ macro_rules! metadata_contract {
                 a_deleted_name_is_free_at_once
                 settings_are_replaced
                 resource_tags_are_replaced
+            );
+            $crate::metadata_contract!(@family $subject, public:
+                a_policy_is_replaced_and_removed
+                life_of_a_public_registry
+                aliases_are_taken_once
+                catalog_data_is_replaced
+                logos_are_found_by_both_ids
+                tags_with_their_images
             );
             $crate::metadata_contract!(@family $subject, images:
                 stored_and_read_back
