@@ -4,6 +4,8 @@
 //! there unless a policy of the repository denies it, and in another account what a policy of the
 //! repository allows. Use cases take [`Authorized`] values, which only this module makes.
 
+pub mod containers;
+
 use std::ops::Deref;
 
 use roadstead_domain::arn::RepositoryArn;

@@ -62,9 +62,9 @@ impl ImageEvent {
             "Image"
         };
         let (service, source) = match key.kind {
-            RepositoryKind::Private => ("ECR", "aws.ecr"),
+            // Of container images nobody is told.
+            RepositoryKind::Private | RepositoryKind::Lightsail => ("ECR", "aws.ecr"),
             RepositoryKind::Public => ("ECR Public", "aws.ecr-public"),
-            RepositoryKind::Lightsail => ("Lightsail Container", "aws.lightsail"),
         };
         json!({
             "version": "0",
@@ -137,6 +137,11 @@ impl Announcer {
         events: &[ImageEvent],
     ) -> Result<(), StoreError> {
         let mut rows = Vec::new();
+        // No repository of ECR: nobody but the services that store images in it knows of it.
+        let events = match repository.key.kind {
+            RepositoryKind::Lightsail => &[],
+            RepositoryKind::Private | RepositoryKind::Public => events,
+        };
         for (at, event) in (0..).zip(events) {
             // A batch of transactions shares the seed: the digest tells their events apart.
             let id = uuid_text(self.seed.wrapping_add(at) ^ fold(&event.digest));

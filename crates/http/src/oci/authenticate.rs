@@ -262,16 +262,10 @@ mod tests {
             peer: std::net::IpAddr::from([127, 0, 0, 1]),
             local: "127.0.0.1:5000".into(),
         };
-        let mut settings = Settings {
-            default_account: AccountId::parse("123456789012").unwrap(),
-            default_region: Region::parse("us-east-1").unwrap(),
-            is_dev: false,
-            repository_host: None,
-            repository_scheme: None,
-            public_endpoints: vec![],
-            public_host: None,
-            public_path: "public.ecr.aws".into(),
-        };
+        let mut settings = Settings::new(
+            AccountId::parse("123456789012").unwrap(),
+            Region::parse("us-east-1").unwrap(),
+        );
         let expected =
             |realm: &str| format!("Basic realm=\"{realm}/\",service=\"ecr.amazonaws.com\"");
         for (authority, realm) in [
