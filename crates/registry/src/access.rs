@@ -7,6 +7,7 @@
 pub mod containers;
 
 use std::ops::Deref;
+use std::sync::LazyLock;
 
 use roadstead_domain::arn::RepositoryArn;
 use roadstead_domain::ids::{AccountId, Region};
@@ -42,6 +43,14 @@ impl<T> Authorized<T> {
         self.0
     }
 }
+
+/// What the role of a container service may do of itself; the policy of a repository has to allow
+/// it too (Lightsail guide, "private repository access").
+static PULLER_POLICY: LazyLock<Option<PolicyDocument>> = LazyLock::new(|| {
+    const TEXT: &str = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+        "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], "Resource": "*"}}"#;
+    PolicyDocument::parse(PolicyKind::Identity, TEXT).ok()
+});
 
 impl Registry {
     /// Authorises an action of the repository's own service, such as `PutImage`, on a private or
@@ -148,7 +157,12 @@ fn decide(
         context: conditions,
         now: context.now,
     };
+    let identity = match &context.principal {
+        Principal::Anonymous | Principal::Root { .. } => None,
+        Principal::ContainerPuller(_) => PULLER_POLICY.as_ref(),
+    };
     let in_play = Policies {
+        identity: &identity.into_iter().collect::<Vec<_>>(),
         resource: policies,
         ..Policies::default()
     };

@@ -2,6 +2,11 @@
 //! both planes (ecr.md 7.1, auth.md 6.5).
 
 use http::Method;
+use roadstead_domain::ids::{AccountId, Region};
+use roadstead_domain::lightsail::addresses::RoleId;
+use roadstead_domain::lightsail::names::ServiceName;
+use roadstead_domain::time::Span;
+use roadstead_registry::context::{Clock as _, ContainerPuller};
 use roadstead_testkit::world::ACCOUNT;
 use roadstead_testkit::{Answer, Credentials, World};
 use serde_json::{Value, json};
@@ -186,4 +191,48 @@ async fn what_is_no_policy_is_refused() {
     let name = json!({"repositoryName": "app"});
     let missing = world.ecr("GetRepositoryPolicy", name).await;
     assert_eq!(missing.code().1, "RepositoryPolicyNotFoundException");
+}
+
+/// The role of a container service pulls what the policy of a private repository opens to it, on a
+/// host that names no registry too, and nothing else.
+#[tokio::test]
+async fn a_container_service_pulls_by_its_role() {
+    let world = World::start().await;
+    world.push_image("app", "one", &["v1"]).await;
+    world.push_image("other", "two", &["v1"]).await;
+    let role = ContainerPuller {
+        lightsail: AccountId::parse("555555555555").unwrap(),
+        region: Region::parse("us-east-1").unwrap(),
+        service: ServiceName::parse("web").unwrap(),
+        id: RoleId::from_random([7; 52]),
+    };
+    let account = AccountId::parse(ACCOUNT).unwrap();
+    let now = world.clock.now();
+    let token = world
+        .registry
+        .issue_private_pull_token(&role, &account, now);
+    let basic = World::basic_of("AWS", &token.password);
+    let ask = async |method: Method, path: &str| {
+        let headers = [("authorization", basic.as_str())];
+        world.raw(method, path, &headers, "").await
+    };
+    let manifest = "/v2/app/manifests/v1";
+    ask(Method::GET, manifest).await.expect(403);
+    let arn = format!(
+        "arn:aws:iam::555555555555:role/amazon/lightsail/us-east-1/containers/web/\
+         private-repo-access/{}",
+        role.id
+    );
+    let text = statement("Allow", &arn, &["ecr:*"]);
+    set(&world, &text, false).await.expect(200);
+    ask(Method::GET, manifest).await.expect(200);
+    // The role itself may pull and nothing more, whatever a repository would allow it.
+    ask(Method::POST, "/v2/app/blobs/uploads/")
+        .await
+        .expect(403);
+    ask(Method::DELETE, manifest).await.expect(403);
+    let other = "/v2/other/manifests/v1";
+    ask(Method::GET, other).await.expect(403);
+    world.clock.advance(Span::hours(2));
+    ask(Method::GET, manifest).await.expect(401);
 }

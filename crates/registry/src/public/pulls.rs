@@ -60,6 +60,9 @@ impl Registry {
                 (Caller::Address(address), limits.anonymous)
             }
             Principal::Root { account, .. } => (Caller::Account(account.clone()), limits.account),
+            Principal::ContainerPuller(role) => {
+                (Caller::Account(role.lightsail.clone()), limits.account)
+            }
         };
         match rate {
             Some(rate) if !self.pull_rates.take(caller, rate, context.now) => {
