@@ -45,11 +45,31 @@ pub struct Settings {
     /// Further names under which a signature may have been made (host or host:port), for servers
     /// behind a proxy that changes the Host header.
     pub public_endpoints: Vec<String>,
+    /// What the addresses of container services end with; `cs.` and the address that the caller
+    /// used if none.
+    pub container_url_suffix: Option<String>,
     /// The host of the public registry (host or host:port); besides it any host that starts with
     /// `public.ecr.` is one.
     pub public_host: Option<String>,
     /// Below which path the public registry is on every other host.
     pub public_path: String,
+}
+
+impl Settings {
+    /// The usual settings.
+    pub fn new(default_account: AccountId, default_region: Region) -> Self {
+        Self {
+            default_account,
+            default_region,
+            is_dev: false,
+            repository_host: None,
+            repository_scheme: None,
+            public_endpoints: Vec::new(),
+            public_host: None,
+            public_path: "public.ecr.aws".into(),
+            container_url_suffix: None,
+        }
+    }
 }
 
 /// Everything that handles a request.

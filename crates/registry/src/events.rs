@@ -9,7 +9,7 @@ use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::uuid_text;
 use roadstead_domain::image::Image;
 use roadstead_domain::lifecycle::policy::StorageClass;
-use roadstead_domain::name::RepositoryKey;
+use roadstead_domain::name::{RepositoryKey, RepositoryKind};
 use roadstead_domain::reference::ImageTag;
 use roadstead_domain::time::Timestamp;
 use roadstead_store::metadata::{MetadataRead, MetadataWrite, NewEvent, Repository, StoreError};
@@ -61,11 +61,16 @@ impl ImageEvent {
         } else {
             "Image"
         };
+        let (service, source) = match key.kind {
+            // Of container images nobody is told.
+            RepositoryKind::Private | RepositoryKind::Lightsail => ("ECR", "aws.ecr"),
+            RepositoryKind::Public => ("ECR Public", "aws.ecr-public"),
+        };
         json!({
             "version": "0",
             "id": id,
-            "detail-type": format!("ECR {kind} Action"),
-            "source": "aws.ecr",
+            "detail-type": format!("{service} {kind} Action"),
+            "source": source,
             "account": key.account.as_str(),
             "time": now.rfc3339(),
             "region": key.region.as_ref().map_or("", |region| region.as_str()),
@@ -132,6 +137,11 @@ impl Announcer {
         events: &[ImageEvent],
     ) -> Result<(), StoreError> {
         let mut rows = Vec::new();
+        // No repository of ECR: nobody but the services that store images in it knows of it.
+        let events = match repository.key.kind {
+            RepositoryKind::Lightsail => &[],
+            RepositoryKind::Private | RepositoryKind::Public => events,
+        };
         for (at, event) in (0..).zip(events) {
             // A batch of transactions shares the seed: the digest tells their events apart.
             let id = uuid_text(self.seed.wrapping_add(at) ^ fold(&event.digest));

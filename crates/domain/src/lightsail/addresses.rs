@@ -76,9 +76,16 @@ pub fn private_domain_name(service: &ServiceName) -> String {
     format!("{service}.service.local")
 }
 
-/// `url`, with the slash at its end. AWS's `suffix` is `cs.amazonlightsail.com`.
-pub fn url(service: &ServiceName, part: &AddressPart, region: &Region, suffix: &str) -> String {
-    format!("https://{service}.{part}.{region}.{suffix}/")
+/// `url`, with the slash at its end. AWS has the scheme `https` and the suffix
+/// `cs.amazonlightsail.com`.
+pub fn url(
+    scheme: &str,
+    service: &ServiceName,
+    part: &AddressPart,
+    region: &Region,
+    suffix: &str,
+) -> String {
+    format!("{scheme}://{service}.{part}.{region}.{suffix}/")
 }
 
 /// `principalArn` of a service: the role that its containers have. Empty while it is PENDING.
@@ -93,6 +100,11 @@ pub fn service_role_arn(
     )
 }
 
+/// The path, without its first slash, and name of the role that pulls from private repositories.
+pub fn puller_role_name(region: &Region, service: &ServiceName, id: &RoleId) -> String {
+    format!("amazon/lightsail/{region}/containers/{service}/private-repo-access/{id}")
+}
+
 /// `principalArn` of the role that pulls from private repositories.
 pub fn puller_role_arn(
     lightsail: &AccountId,
@@ -100,7 +112,6 @@ pub fn puller_role_arn(
     service: &ServiceName,
     id: &RoleId,
 ) -> String {
-    format!(
-        "arn:{PARTITION}:iam::{lightsail}:role/amazon/lightsail/{region}/containers/{service}/private-repo-access/{id}"
-    )
+    let name = puller_role_name(region, service, id);
+    format!("arn:{PARTITION}:iam::{lightsail}:role/{name}")
 }

@@ -64,7 +64,7 @@ fn addresses() {
     let account = AccountId::parse("123456789012").unwrap();
     let part = AddressPart::parse("a1b2c3d4e5f6g").unwrap();
     assert_eq!(
-        url(&web(), &part, &region, "cs.amazonlightsail.com"),
+        url("https", &web(), &part, &region, "cs.amazonlightsail.com"),
         "https://web.a1b2c3d4e5f6g.us-west-2.cs.amazonlightsail.com/"
     );
     assert_eq!(private_domain_name(&web()), "web.service.local");
@@ -217,9 +217,10 @@ fn private_images_are_pulled_from_the_own_region_only() {
     let digest = format!("sha256:{}", "a".repeat(64));
     for rest in ["", ":v1", &format!("@{digest}"), &format!(":v1@{digest}")] {
         let text = format!("123456789012.dkr.ecr.us-west-2.{suffix}/team/app{rest}");
-        let image = PrivateImage::recognise(&text, suffix).unwrap();
+        let image = PrivateImage::recognise(&text).unwrap();
         assert_eq!(image.account.as_str(), "123456789012");
         assert_eq!(image.repository.as_str(), "team/app");
+        assert_eq!(*image.path, format!("team/app{rest}"));
         assert!(image.is_in_reach(&here, &on));
         assert!(!image.is_in_reach(&here, &RegistryAccess::default()));
         assert!(!image.is_in_reach(&Region::parse("us-east-1").unwrap(), &on));
@@ -228,11 +229,12 @@ fn private_images_are_pulled_from_the_own_region_only() {
         "nginx",
         "team/app:v1",
         "123.dkr.ecr.us-west-2.registry.example/app",
-        "123456789012.dkr.ecr.us-west-2.elsewhere.example/app",
+        "123456789012.dkr.ecr.us-west-2./app",
+        "123456789012.dkr.ecr.us-west-2/app",
         "123456789012.dkr.ecr.us-west-2.registry.example/",
-        "123456789012.dkr.ecr.us-west-2registry.example/app",
+        "123456789012.dkr.ecr.US_WEST.registry.example/app",
     ] {
-        assert_eq!(PrivateImage::recognise(other, suffix), None, "{other}");
+        assert_eq!(PrivateImage::recognise(other), None, "{other}");
     }
 }
 

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use roadstead_api_model::{Operation, Refusal, Rule, Service, check, first_reported};
 use roadstead_domain::name::RepositoryKey;
 use roadstead_registry::access::Authorized;
+use roadstead_registry::access::containers::{ContainerServiceKey, ContainersKey};
 use roadstead_registry::repositories::RegistryKey;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,7 +17,7 @@ use serde_json::Value;
 
 use super::access::{self, By};
 use super::error::Failure;
-use super::{Call, ecr, ecr_public, envelope};
+use super::{Call, ecr, ecr_public, envelope, lightsail};
 
 /// The bytes of an answer, on their way.
 pub(super) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, Failure>> + Send + 'a>>;
@@ -34,7 +35,7 @@ pub(super) fn handler(operation: Operation) -> Option<Handler> {
     match operation.service() {
         Service::Ecr => ecr::handler(operation),
         Service::EcrPublic => ecr_public::handler(operation),
-        Service::Lightsail => None,
+        Service::Lightsail => lightsail::handler(operation),
     }
 }
 
@@ -74,6 +75,63 @@ where
         let key = access::registry(call, &body).await?;
         let input = members(call.operation, body, &refusals)?;
         envelope::output(call.operation, &handle(call, key, input).await?)
+    })
+}
+
+/// Answers an operation on the caller's container services as a whole.
+pub(super) fn of_services<'a, I, O, F>(
+    call: Call<'a>,
+    body: Value,
+    handle: impl FnOnce(Call<'a>, Authorized<ContainersKey>, I) -> F + Send + 'a,
+) -> Answering<'a>
+where
+    I: DeserializeOwned + Send,
+    O: Serialize + Send,
+    F: Future<Output = Result<O, Failure>> + Send + 'a,
+{
+    Box::pin(async move {
+        let refusals = lightsail::without_parsed(check_types(call.operation, &body)?);
+        let key = lightsail::services(call)?;
+        let input = members(call.operation, body, &refusals)?;
+        envelope::output(call.operation, &handle(call, key, input).await?)
+    })
+}
+
+/// Answers an operation on a container service.
+pub(super) fn of_service<'a, I, O, F>(
+    call: Call<'a>,
+    body: Value,
+    handle: impl FnOnce(Call<'a>, Authorized<ContainerServiceKey>, I) -> F + Send + 'a,
+) -> Answering<'a>
+where
+    I: DeserializeOwned + Send,
+    O: Serialize + Send,
+    F: Future<Output = Result<O, Failure>> + Send + 'a,
+{
+    Box::pin(async move {
+        let refusals = lightsail::without_parsed(check_types(call.operation, &body)?);
+        let key = lightsail::service(call, &body, "serviceName")?;
+        let input = members(call.operation, body, &refusals)?;
+        envelope::output(call.operation, &handle(call, key?, input).await?)
+    })
+}
+
+/// As [`of_service`], for the two operations whose answer has a part that the model does not know.
+pub(super) fn of_tags<'a, I, F>(
+    call: Call<'a>,
+    body: Value,
+    handle: impl FnOnce(Call<'a>, Authorized<ContainerServiceKey>, I) -> F + Send + 'a,
+) -> Answering<'a>
+where
+    I: DeserializeOwned + Send,
+    F: Future<Output = Result<lightsail::resource_tags::Tagged, Failure>> + Send + 'a,
+{
+    Box::pin(async move {
+        let refusals = lightsail::without_parsed(check_types(call.operation, &body)?);
+        let key = lightsail::service(call, &body, "resourceName")?;
+        let input = members(call.operation, body, &refusals)?;
+        let tagged = handle(call, key?, input).await?;
+        envelope::output_beyond_model(call.operation, &tagged.modelled(), &tagged)
     })
 }
 

@@ -11,6 +11,7 @@ mod ecr;
 mod ecr_public;
 mod envelope;
 mod error;
+mod lightsail;
 mod query;
 
 use bytes::Bytes;

@@ -429,7 +429,10 @@ async fn operations_that_are_not_of_this_service() {
     }
     // Nor does a signature for private ECR open it.
     let key = &world.credentials;
-    let target = "SpencerFrontendService.DescribeRepositories";
-    let answer = world.post(key, target, "{}".into()).await;
+    let target = format!("{}.DescribeRepositories", roadstead_testkit::aws::ECR);
+    let mut request = world.signed(key, &target, "{}".into());
+    let target = http::HeaderValue::from_static("SpencerFrontendService.DescribeRepositories");
+    request.headers_mut().insert("x-amz-target", target);
+    let answer = roadstead_testkit::client::send(world.address, request).await;
     assert_eq!(answer.code(), (400, "InvalidSignatureException".into()));
 }

@@ -13,8 +13,9 @@ use roadstead_domain::time::Timestamp;
 use roadstead_domain::upload::Upload;
 
 use super::{
-    AccessKey, BlobLink, Garbage, ImageCursor, ImageEntry, ImageFilter, ReadDeleted, ReadEvents,
-    ReadLifecycle, ReadPublic, RegistryKey, Repository, StoreError, TaggedImage,
+    AccessKey, BlobLink, Garbage, ImageCursor, ImageEntry, ImageFilter, ReadContainers,
+    ReadDeleted, ReadEvents, ReadLifecycle, ReadPublic, RegistryKey, Repository, StoreError,
+    TaggedImage,
 };
 
 /// Repositories and their resource tags.
@@ -211,6 +212,7 @@ pub trait MetadataRead:
     + ReadLifecycle
     + ReadDeleted
     + ReadEvents
+    + ReadContainers
     + ReadPublic
     + Send
 {
@@ -225,6 +227,7 @@ impl<T> MetadataRead for T where
         + ReadLifecycle
         + ReadDeleted
         + ReadEvents
+        + ReadContainers
         + ReadPublic
         + Send
 {

@@ -12,8 +12,8 @@ use roadstead_domain::time::Timestamp;
 use roadstead_domain::upload::Upload;
 
 use super::{
-    AccessKey, MetadataRead, NewImage, NewRepository, StoreError, WriteDeleted, WriteEvents,
-    WriteLifecycle, WritePublic,
+    AccessKey, MetadataRead, NewImage, NewRepository, StoreError, WriteContainers, WriteDeleted,
+    WriteEvents, WriteLifecycle, WritePublic,
 };
 
 /// Repositories and their resource tags.
@@ -216,6 +216,7 @@ pub trait MetadataWrite:
     + WriteLifecycle
     + WriteDeleted
     + WriteEvents
+    + WriteContainers
     + WritePublic
 {
 }
@@ -229,6 +230,7 @@ impl<T> MetadataWrite for T where
         + WriteLifecycle
         + WriteDeleted
         + WriteEvents
+        + WriteContainers
         + WritePublic
 {
 }
