@@ -19,6 +19,8 @@ pub struct Tools {
     pub python: PathBuf,
     /// The skopeo program.
     pub skopeo: PathBuf,
+    /// The Podman program.
+    pub podman: PathBuf,
     /// The Docker client.
     pub docker: PathBuf,
     /// The Docker daemon.
@@ -34,7 +36,7 @@ struct Need {
     find: fn() -> Option<PathBuf>,
 }
 
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 6] = [
     Need {
         name: "PostgreSQL server",
         packages: &["postgresql"],
@@ -60,6 +62,11 @@ const NEEDS: [Need; 5] = [
         name: "Python with venv",
         packages: &["python3 python3-venv"],
         find: python_with_venv,
+    },
+    Need {
+        name: "Podman",
+        packages: &["podman"],
+        find: || find_program("podman"),
     },
 ];
 
@@ -89,6 +96,7 @@ pub fn prepare(root: Root) -> Result<Tools> {
         dockerd: found(&NEEDS[1])?,
         docker: found(&NEEDS[2])?,
         skopeo: found(&NEEDS[3])?,
+        podman: found(&NEEDS[5])?,
     };
     println!("  AWS CLI: {}", tools.aws.display());
     Ok(tools)

@@ -5,8 +5,8 @@ use roadstead_testkit::{Answer, World};
 use serde_json::{Value, json};
 
 use crate::public_api::oci::{get, send};
-use crate::public_api::png::{blob, png};
-use crate::public_api::{NAME, ok, refused, world_and_alias, world_with};
+use crate::public_api::png::png;
+use crate::public_api::{NAME, blob, ok, refused, world_and_alias, world_with};
 
 async fn put(world: &World, catalog: Value) -> Value {
     let body = json!({ "repositoryName": NAME, "catalogData": catalog });

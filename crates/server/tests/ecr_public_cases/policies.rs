@@ -233,7 +233,7 @@ async fn push_by_api(world: &World, key: &Credentials, registry: &str, layout: &
             "registryId": registry, "repositoryName": NAME, "uploadId": opened["uploadId"],
             "partFirstByte": 0, "partLastByte": blob.len() - 1,
         });
-        part["layerPartBlob"] = crate::public_api::png::blob(blob).into();
+        part["layerPartBlob"] = crate::public_api::blob(blob).into();
         ok_as(world, key, "UploadLayerPart", part).await;
         let whole = json!({
             "registryId": registry, "repositoryName": NAME, "uploadId": opened["uploadId"],
@@ -371,6 +371,19 @@ async fn whom_and_what_a_statement_means() {
         refused_as(&world, &other, "DescribeImages", body).await,
         denied(OTHER, "DescribeImages", EXPLICIT)
     );
+}
+
+/// What policies in use name beside the operations of this service: the Terraform provider's own
+/// tests have ListImages, others the pulls of private ECR. They let nobody do anything.
+#[tokio::test]
+async fn actions_that_have_no_operation() {
+    let (world, _) = world_and_alias(false).await;
+    let other = world.key_of(OTHER).await;
+    for action in ["ListImages", "BatchGetImage", "GetDownloadUrlForLayer"] {
+        let action = json!([format!("ecr-public:{action}"), "ecr-public:PutImage"]);
+        let policy = statement("Allow", json!("*"), action);
+        assert!(!may_describe(&world, &other, &policy).await, "{policy}");
+    }
 }
 
 #[tokio::test]

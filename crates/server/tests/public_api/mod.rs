@@ -243,6 +243,11 @@ pub async fn alias_as(world: &World, key: &Credentials) -> String {
     name.as_str().expect("an alias").to_owned()
 }
 
+/// The text of a blob in JSON.
+pub fn blob(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
 /// A list sorted by its texts: for lists whose order is free.
 pub fn sorted(list: &Value) -> Vec<Value> {
     let mut list = list.as_array().cloned().unwrap_or_default();

@@ -78,9 +78,3 @@ fn crc32(bytes: &[u8]) -> u32 {
     };
     !bytes.iter().fold(u32::MAX, step)
 }
-
-/// The text of a blob in JSON.
-pub fn blob(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(bytes)
-}
