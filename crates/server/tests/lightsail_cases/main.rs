@@ -8,6 +8,7 @@ mod api;
 
 mod access;
 mod cases;
+mod constraints;
 mod deployment_lists;
 mod deployments;
 mod domains;

@@ -52,12 +52,24 @@ impl Server {
         server
     }
 
+    /// Starts on a new data folder with settings given as environment variables.
+    pub fn start_with_settings(settings: &[[&str; 2]]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut server = Self::begin(&folder.path().join("data"), &[], settings);
+        server._folder = Some(folder);
+        server
+    }
+
     /// Starts on a data folder that outlives the server.
     pub fn start_on(data: &Path, args: &[&str]) -> Self {
+        Self::begin(data, args, &[])
+    }
+
+    fn begin(data: &Path, args: &[&str], settings: &[[&str; 2]]) -> Self {
         let log = data.with_extension("log");
         let address = free_address();
         let mut server = Self {
-            child: spawn(data, &log, &address, args),
+            child: spawn(data, &log, &address, args, settings),
             address,
             data: data.to_path_buf(),
             log,
@@ -223,13 +235,14 @@ pub fn utf8(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
-fn spawn(data: &Path, log: &Path, address: &str, args: &[&str]) -> Child {
+fn spawn(data: &Path, log: &Path, address: &str, args: &[&str], settings: &[[&str; 2]]) -> Child {
     let file = File::options()
         .create(true)
         .append(true)
         .open(log)
         .expect("a log file");
     roadstead()
+        .envs(settings.iter().map(|[name, value]| (name, value)))
         .args(["serve", "--data", utf8(data), "--listen", address])
         .args(args)
         .stdin(Stdio::null())
