@@ -44,6 +44,9 @@ pub struct Settings {
     /// Further names under which a signature may have been made (host or host:port), for servers
     /// behind a proxy that changes the Host header.
     pub public_endpoints: Vec<String>,
+    /// What the addresses of container services end with; `cs.` and the address that the caller
+    /// used if none.
+    pub container_url_suffix: Option<String>,
 }
 
 /// Everything that handles a request.

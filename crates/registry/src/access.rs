@@ -3,6 +3,8 @@
 //! Until identity policies arrive, a principal may do everything in its own account and nothing in
 //! another. Use cases take [`Authorized`] values, which only this module makes.
 
+pub mod containers;
+
 use std::ops::Deref;
 
 use roadstead_domain::arn::RepositoryArn;

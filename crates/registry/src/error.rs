@@ -7,6 +7,7 @@ use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::{AccountId, UploadId};
 use roadstead_domain::image::ImageId;
 use roadstead_domain::lifecycle::parse::PolicyRefusal;
+use roadstead_domain::lightsail::refusal::Refusal;
 use roadstead_domain::manifest::ManifestRefusal;
 use roadstead_domain::name::{RepositoryKey, RepositoryName};
 use roadstead_domain::reference::ImageTag;
@@ -237,6 +238,9 @@ pub enum Error {
         /// What it had to satisfy.
         constraint: String,
     },
+    /// A call about a container service; its kind says which exception it is.
+    #[error("{0}")]
+    Lightsail(Refusal),
     /// No space is left for bytes; nothing was lost.
     #[error("no space is left")]
     NoSpace,
@@ -246,6 +250,12 @@ pub enum Error {
     /// The blob store failed.
     #[error("the blob store failed")]
     Blob(#[source] BlobError),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Lightsail(refusal)
+    }
 }
 
 impl From<BlobError> for Error {

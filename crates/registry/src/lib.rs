@@ -29,10 +29,13 @@ mod loading;
 
 use std::sync::{Arc, Mutex};
 
+use roadstead_domain::lightsail::service::RecordedEnd;
+use roadstead_domain::lightsail::versions::VersionScope;
 use roadstead_domain::time::{Span, Timestamp};
 use roadstead_store::blobs::BlobStore;
 use roadstead_store::metadata::MetadataStore;
 
+use crate::containers::Containers;
 use crate::context::{Clock, Ids};
 use crate::credentials::KeyCache;
 use crate::keyring::KeyRing;
@@ -69,6 +72,14 @@ pub struct Rules {
     pub event_destinations: Vec<String>,
     /// Who is told of runs of lifecycle policies; nobody if none.
     pub audit_destination: Option<String>,
+    /// Over what the versions of container images count.
+    pub container_version_scope: VersionScope,
+    /// How deployments of container services end that nothing runs.
+    pub container_recorded_end: RecordedEnd,
+    /// How long a container service stays at least in a state that ends by itself.
+    pub container_dwell: Span,
+    /// How long a pushed container image waits to be registered.
+    pub container_push_grace: Span,
 }
 
 impl Default for Rules {
@@ -86,6 +97,10 @@ impl Default for Rules {
             undelete_window: None,
             event_destinations: Vec::new(),
             audit_destination: None,
+            container_version_scope: VersionScope::default(),
+            container_recorded_end: RecordedEnd::default(),
+            container_dwell: Span(500_000),
+            container_push_grace: Span::hours(24),
         }
     }
 }
@@ -107,6 +122,7 @@ pub struct Registry {
     sweeping: tokio::sync::Mutex<()>,
     swept: Mutex<SweepReport>,
     key_cache: KeyCache,
+    containers: Containers,
 }
 
 impl Registry {
@@ -136,6 +152,7 @@ impl Registry {
             sweeping,
             swept: Mutex::default(),
             key_cache,
+            containers: Containers::default(),
         }
     }
 

@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use roadstead_domain::ids::{AccountId, Region};
+use roadstead_domain::lightsail::service::RecordedEnd;
+use roadstead_domain::lightsail::versions::VersionScope;
 use roadstead_domain::time::Span;
 use roadstead_registry::Rules;
 use serde::Deserialize;
 
 pub use self::sections::{
-    Audit, Events, Http, Lifecycle, Log, Secret, Sweep, Tokens, Undelete, Uploads,
+    Audit, Events, Http, Lifecycle, Lightsail, Log, Secret, Sweep, Tokens, Undelete, Uploads,
 };
 
 /// The name of the audit log among the destinations of events.
@@ -45,6 +47,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// Lifecycle policies.
     pub lifecycle: Lifecycle,
+    /// Container services.
+    pub lightsail: Lightsail,
     /// Bringing back what was deleted.
     pub undelete: Undelete,
     /// Webhooks.
@@ -69,6 +73,7 @@ impl Default for Config {
             uploads: Uploads::default(),
             tokens: Tokens::default(),
             lifecycle: Lifecycle::default(),
+            lightsail: Lightsail::default(),
             undelete: Undelete::default(),
             events: Events::default(),
             audit: Audit::default(),
@@ -95,6 +100,10 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("lifecycle", "interval_seconds"),
     ("lifecycle", "orphan_grace_seconds"),
     ("lifecycle", "expire_percent_max"),
+    ("lightsail", "version_scope"),
+    ("lightsail", "recorded_end"),
+    ("lightsail", "dwell_milliseconds"),
+    ("lightsail", "url_suffix"),
     ("undelete", "window_seconds"),
     ("events", "webhooks"),
     ("events", "secret"),
@@ -188,7 +197,30 @@ impl Config {
         {
             bail!("http.repository_scheme is 'http' or 'https', not '{scheme}'");
         }
+        self.version_scope()?;
+        self.recorded_end()?;
+        if let Some(suffix) = &self.lightsail.url_suffix
+            && (suffix.is_empty() || suffix.contains(['/', ' ']) || suffix.starts_with('.'))
+        {
+            bail!("lightsail.url_suffix is a domain, with a port or without, not '{suffix}'");
+        }
         Ok(())
+    }
+
+    fn version_scope(&self) -> Result<VersionScope> {
+        match self.lightsail.version_scope.as_str() {
+            "label" => Ok(VersionScope::PerLabel),
+            "service" => Ok(VersionScope::PerService),
+            other => bail!("lightsail.version_scope is 'label' or 'service', not '{other}'"),
+        }
+    }
+
+    fn recorded_end(&self) -> Result<RecordedEnd> {
+        match self.lightsail.recorded_end.as_str() {
+            "active" => Ok(RecordedEnd::Active),
+            "failed" => Ok(RecordedEnd::Failed),
+            other => bail!("lightsail.recorded_end is 'active' or 'failed', not '{other}'"),
+        }
     }
 
     /// The default account.
@@ -218,6 +250,10 @@ impl Config {
             },
             event_destinations: self.events.webhooks.clone(),
             audit_destination: self.audit_file().map(|_| AUDIT.to_owned()),
+            // Both were checked when they were read.
+            container_version_scope: self.version_scope().unwrap_or_default(),
+            container_recorded_end: self.recorded_end().unwrap_or_default(),
+            container_dwell: Span(i64::from(self.lightsail.dwell_milliseconds) * 1000),
             ..Rules::default()
         }
     }
@@ -240,6 +276,7 @@ impl Config {
             repository_host: self.http.repository_host.clone(),
             repository_scheme: self.http.repository_scheme.clone(),
             public_endpoints: self.http.public_endpoints.clone(),
+            container_url_suffix: self.lightsail.url_suffix.clone(),
         })
     }
 }
@@ -255,7 +292,7 @@ fn value_of(key: &str, text: &str) -> toml::Value {
             toml::Value::Array(parts.map(|part| toml::Value::String(part.into())).collect())
         }
         "strict_ecr" if text == "true" || text == "false" => toml::Value::Boolean(text == "true"),
-        key if key.ends_with("_seconds") || key.ends_with("_max") => match text.parse() {
+        key if key.ends_with("seconds") || key.ends_with("_max") => match text.parse() {
             Ok(number) => toml::Value::Integer(number),
             Err(_) => toml::Value::String(text.into()),
         },

@@ -27,6 +27,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "lifecycle",
         text: include_str!("../schema/0002_lifecycle.sql"),
     },
+    Migration {
+        version: 3,
+        name: "containers",
+        text: include_str!("../schema/0004_containers.sql"),
+    },
 ];
 
 /// Makes the table that records which steps were applied.

@@ -66,6 +66,7 @@ impl Default for WorldBuilder {
             repository_host: None,
             repository_scheme: None,
             public_endpoints: vec![],
+            container_url_suffix: None,
         };
         Self {
             rules: Rules::default(),

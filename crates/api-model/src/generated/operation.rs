@@ -201,15 +201,21 @@ pub enum Operation {
     LightsailGetContainerServicePowers,
     /// `Lightsail_20161128.GetContainerServices`.
     LightsailGetContainerServices,
+    /// `Lightsail_20161128.GetRegions`.
+    LightsailGetRegions,
     /// `Lightsail_20161128.RegisterContainerImage`.
     LightsailRegisterContainerImage,
+    /// `Lightsail_20161128.TagResource`.
+    LightsailTagResource,
+    /// `Lightsail_20161128.UntagResource`.
+    LightsailUntagResource,
     /// `Lightsail_20161128.UpdateContainerService`.
     LightsailUpdateContainerService,
 }
 
 impl Operation {
     /// Every operation, by service and then by name.
-    pub const ALL: [Self; 99] = [
+    pub const ALL: [Self; 102] = [
         Self::EcrBatchCheckLayerAvailability,
         Self::EcrBatchDeleteImage,
         Self::EcrBatchGetImage,
@@ -307,13 +313,16 @@ impl Operation {
         Self::LightsailGetContainerServiceMetricData,
         Self::LightsailGetContainerServicePowers,
         Self::LightsailGetContainerServices,
+        Self::LightsailGetRegions,
         Self::LightsailRegisterContainerImage,
+        Self::LightsailTagResource,
+        Self::LightsailUntagResource,
         Self::LightsailUpdateContainerService,
     ];
 }
 
 /// One row per operation, in the order of the enum.
-pub(crate) static ROWS: [Row; 99] = [
+pub(crate) static ROWS: [Row; 102] = [
     Row {
         service: Service::Ecr,
         name: "BatchCheckLayerAvailability",
@@ -1572,7 +1581,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1588,7 +1597,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1604,7 +1613,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1620,7 +1629,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1636,7 +1645,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1650,7 +1659,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1666,7 +1675,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1682,7 +1691,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1698,7 +1707,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1714,7 +1723,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1730,7 +1739,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1746,7 +1755,25 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
+    },
+    Row {
+        service: Service::Lightsail,
+        name: "GetRegions",
+        target: "Lightsail_20161128.GetRegions",
+        input: "GetRegionsRequest",
+        output: "GetRegionsResult",
+        errors: &[
+            "ServiceException",
+            "InvalidInputException",
+            "NotFoundException",
+            "OperationFailureException",
+            "AccessDeniedException",
+            "AccountSetupInProgressException",
+            "RegionSetupInProgressException",
+            "UnauthenticatedException",
+        ],
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1762,7 +1789,43 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
+    },
+    Row {
+        service: Service::Lightsail,
+        name: "TagResource",
+        target: "Lightsail_20161128.TagResource",
+        input: "TagResourceRequest",
+        output: "TagResourceResult",
+        errors: &[
+            "ServiceException",
+            "InvalidInputException",
+            "NotFoundException",
+            "OperationFailureException",
+            "AccessDeniedException",
+            "AccountSetupInProgressException",
+            "RegionSetupInProgressException",
+            "UnauthenticatedException",
+        ],
+        offered: true,
+    },
+    Row {
+        service: Service::Lightsail,
+        name: "UntagResource",
+        target: "Lightsail_20161128.UntagResource",
+        input: "UntagResourceRequest",
+        output: "UntagResourceResult",
+        errors: &[
+            "ServiceException",
+            "InvalidInputException",
+            "NotFoundException",
+            "OperationFailureException",
+            "AccessDeniedException",
+            "AccountSetupInProgressException",
+            "RegionSetupInProgressException",
+            "UnauthenticatedException",
+        ],
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1778,6 +1841,6 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
 ];

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use roadstead_api_model::{Operation, Refusal, Rule, check, first_reported};
 use roadstead_domain::name::RepositoryKey;
 use roadstead_registry::access::Authorized;
+use roadstead_registry::access::containers::{ContainerServiceKey, ContainersKey};
 use roadstead_registry::error::Error;
 use roadstead_registry::repositories::RegistryKey;
 use serde::Serialize;
@@ -21,6 +22,10 @@ use super::ecr::{
     storage_class,
 };
 use super::error::Failure;
+use super::lightsail::{
+    self, deployments, images as containers, logs, regions, registry_login,
+    resource_tags as service_tags, services,
+};
 use super::{Call, envelope};
 
 /// The bytes of an answer, on their way.
@@ -76,7 +81,7 @@ macro_rules! not_offered_of_ecr {
     };
 }
 
-macro_rules! not_offered_of_others {
+macro_rules! not_offered_of_ecr_public {
     () => {
         Operation::EcrPublicBatchCheckLayerAvailability
             | Operation::EcrPublicBatchDeleteImage
@@ -101,20 +106,6 @@ macro_rules! not_offered_of_others {
             | Operation::EcrPublicTagResource
             | Operation::EcrPublicUntagResource
             | Operation::EcrPublicUploadLayerPart
-            | Operation::LightsailCreateContainerService
-            | Operation::LightsailCreateContainerServiceDeployment
-            | Operation::LightsailCreateContainerServiceRegistryLogin
-            | Operation::LightsailDeleteContainerImage
-            | Operation::LightsailDeleteContainerService
-            | Operation::LightsailGetContainerAPIMetadata
-            | Operation::LightsailGetContainerImages
-            | Operation::LightsailGetContainerLog
-            | Operation::LightsailGetContainerServiceDeployments
-            | Operation::LightsailGetContainerServiceMetricData
-            | Operation::LightsailGetContainerServicePowers
-            | Operation::LightsailGetContainerServices
-            | Operation::LightsailRegisterContainerImage
-            | Operation::LightsailUpdateContainerService
     };
 }
 
@@ -156,7 +147,28 @@ pub(super) fn handler(operation: Operation) -> Option<Handler> {
             |c, b| of_repository(c, b, by_name, lifecycle::get_preview)
         }
         O::EcrUpdateImageStorageClass => |c, b| of_repository(c, b, by_name, storage_class::update),
-        not_offered_of_ecr!() | not_offered_of_others!() => return None,
+        O::LightsailCreateContainerService => |c, b| of_services(c, b, services::create),
+        O::LightsailUpdateContainerService => |c, b| of_service(c, b, services::update),
+        O::LightsailDeleteContainerService => |c, b| of_service(c, b, services::delete),
+        O::LightsailGetContainerServices => |c, b| of_services(c, b, services::get),
+        O::LightsailGetContainerServicePowers => |c, b| of_services(c, b, services::powers),
+        O::LightsailGetContainerAPIMetadata => |c, b| of_services(c, b, registry_login::metadata),
+        O::LightsailCreateContainerServiceRegistryLogin => {
+            |c, b| of_services(c, b, registry_login::create)
+        }
+        O::LightsailRegisterContainerImage => |c, b| of_service(c, b, containers::register),
+        O::LightsailGetContainerImages => |c, b| of_service(c, b, containers::list),
+        O::LightsailDeleteContainerImage => |c, b| of_service(c, b, containers::delete),
+        O::LightsailCreateContainerServiceDeployment => {
+            |c, b| of_service(c, b, deployments::create)
+        }
+        O::LightsailGetContainerServiceDeployments => |c, b| of_service(c, b, deployments::list),
+        O::LightsailGetContainerLog => |c, b| of_service(c, b, logs::log),
+        O::LightsailGetContainerServiceMetricData => |c, b| of_service(c, b, logs::metric_data),
+        O::LightsailTagResource => |c, b| of_tags(c, b, service_tags::tag),
+        O::LightsailUntagResource => |c, b| of_tags(c, b, service_tags::untag),
+        O::LightsailGetRegions => |c, b| of_services(c, b, regions::get),
+        not_offered_of_ecr!() | not_offered_of_ecr_public!() => return None,
     };
     Some(handler)
 }
@@ -195,6 +207,61 @@ where
         let key = access::registry(call, &body)?;
         let input = members(call.operation, body, &refusals)?;
         envelope::output(call.operation, &handle(call, key, input).await?)
+    })
+}
+
+fn of_services<'a, I, O, F>(
+    call: Call<'a>,
+    body: Value,
+    handle: impl FnOnce(Call<'a>, Authorized<ContainersKey>, I) -> F + Send + 'a,
+) -> Answering<'a>
+where
+    I: DeserializeOwned + Send,
+    O: Serialize + Send,
+    F: Future<Output = Result<O, Failure>> + Send + 'a,
+{
+    Box::pin(async move {
+        let refusals = lightsail::without_parsed(check_types(call.operation, &body)?);
+        let key = lightsail::services(call)?;
+        let input = members(call.operation, body, &refusals)?;
+        envelope::output(call.operation, &handle(call, key, input).await?)
+    })
+}
+
+fn of_service<'a, I, O, F>(
+    call: Call<'a>,
+    body: Value,
+    handle: impl FnOnce(Call<'a>, Authorized<ContainerServiceKey>, I) -> F + Send + 'a,
+) -> Answering<'a>
+where
+    I: DeserializeOwned + Send,
+    O: Serialize + Send,
+    F: Future<Output = Result<O, Failure>> + Send + 'a,
+{
+    Box::pin(async move {
+        let refusals = lightsail::without_parsed(check_types(call.operation, &body)?);
+        let key = lightsail::service(call, &body, "serviceName")?;
+        let input = members(call.operation, body, &refusals)?;
+        envelope::output(call.operation, &handle(call, key?, input).await?)
+    })
+}
+
+/// As [`of_service`], for the two operations whose answer has a part that the model does not know.
+fn of_tags<'a, I, F>(
+    call: Call<'a>,
+    body: Value,
+    handle: impl FnOnce(Call<'a>, Authorized<ContainerServiceKey>, I) -> F + Send + 'a,
+) -> Answering<'a>
+where
+    I: DeserializeOwned + Send,
+    F: Future<Output = Result<service_tags::Tagged, Failure>> + Send + 'a,
+{
+    Box::pin(async move {
+        let refusals = lightsail::without_parsed(check_types(call.operation, &body)?);
+        let key = lightsail::service(call, &body, "resourceName")?;
+        let input = members(call.operation, body, &refusals)?;
+        let tagged = handle(call, key?, input).await?;
+        envelope::output_beyond_model(call.operation, &tagged.modelled(), &tagged)
     })
 }
 

@@ -3,9 +3,11 @@
 //!
 //! Causes of internal failures go to the log with the request id, never to a client.
 
-use roadstead_api_model::Operation;
+use roadstead_api_model::{Operation, Service};
 use roadstead_registry::error::Error;
 use serde_json::{Map, Value, json};
+
+use super::lightsail;
 
 /// Why a call is not answered.
 #[derive(Debug)]
@@ -63,11 +65,14 @@ pub(crate) struct Refusal {
 }
 
 /// What a client reads of an internal failure.
-const INTERNAL: &str = "The server could not complete the request";
+pub(super) const INTERNAL: &str = "The server could not complete the request";
 
 impl Failure {
     /// The wire form of this failure of `operation`, if one is known. Logs internal causes.
     pub(crate) fn into_refusal(self, operation: Option<Operation>, request_id: &str) -> Refusal {
+        if let Some(operation) = operation.filter(|one| one.service() == Service::Lightsail) {
+            return lightsail::failure::refusal(self, operation, request_id);
+        }
         let mut members = Map::new();
         let (code, message) = match self {
             Self::UnknownTarget(target) => {
@@ -117,11 +122,11 @@ impl PartLength {
     }
 }
 
-fn not_offered(operation: Operation) -> String {
+pub(super) fn not_offered(operation: Operation) -> String {
     let service = match operation.service() {
-        roadstead_api_model::Service::Ecr => "Amazon ECR",
-        roadstead_api_model::Service::EcrPublic => "Amazon ECR Public",
-        roadstead_api_model::Service::Lightsail => "Amazon Lightsail",
+        Service::Ecr => "Amazon ECR",
+        Service::EcrPublic => "Amazon ECR Public",
+        Service::Lightsail => "Amazon Lightsail",
     };
     let name = operation.name();
     format!("The operation {name} of {service} is not offered yet by this server")
@@ -177,6 +182,7 @@ fn code(error: &Error, operation: Option<Operation>) -> &'static str {
         | Error::InvalidLifecyclePolicy(_)
         | Error::ManifestTooLong
         | Error::InvalidParameter { .. } => constraint_code(operation),
+        Error::Lightsail(refusal) => refusal.kind().exception(),
         Error::NoSpace | Error::Store(_) | Error::Blob(_) => internal_code(operation),
     }
 }

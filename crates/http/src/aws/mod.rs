@@ -10,6 +10,7 @@ mod dispatch;
 mod ecr;
 mod envelope;
 mod error;
+mod lightsail;
 mod query;
 
 use bytes::Bytes;

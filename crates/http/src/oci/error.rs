@@ -232,6 +232,7 @@ fn refusal(error: &Error, is_strict_ecr: bool, request_id: &str) -> Refused {
         | Error::LifecyclePreviewInProgress(_)
         | Error::LifecycleRunInProgress(_)
         | Error::TooManyTags
+        | Error::Lightsail(_)
         | Error::RepositoryAlreadyExists(_)
         | Error::RepositoryNotEmpty(_) => (S::BAD_REQUEST, Code::Unsupported),
         Error::NoSpace => {

@@ -66,6 +66,31 @@ pub struct Lifecycle {
     pub expire_percent_max: Option<u8>,
 }
 
+/// `[lightsail]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lightsail {
+    /// Over what the versions of registered images count: `label` or `service`.
+    pub version_scope: String,
+    /// How deployments end that nothing runs: `active` or `failed`.
+    pub recorded_end: String,
+    /// Milliseconds for which a state that ends by itself is shown at least.
+    pub dwell_milliseconds: u32,
+    /// What the `url` of a service ends with.
+    pub url_suffix: Option<String>,
+}
+
+impl Default for Lightsail {
+    fn default() -> Self {
+        Self {
+            version_scope: "label".into(),
+            recorded_end: "active".into(),
+            dwell_milliseconds: 500,
+            url_suffix: None,
+        }
+    }
+}
+
 /// `[undelete]`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]

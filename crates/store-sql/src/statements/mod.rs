@@ -5,6 +5,9 @@
 
 mod blobs;
 pub(crate) mod codes;
+mod containers_read;
+mod containers_text;
+mod containers_write;
 mod control;
 mod deleted;
 mod events;

@@ -3,6 +3,7 @@
 //! A write is a re-runnable body over a transaction handle. The body awaits nothing but that
 //! handle, so that one store may run it on its single writer thread and another may retry it.
 
+mod containers;
 mod lifecycle;
 mod reads;
 mod rows;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+pub use containers::*;
 pub use lifecycle::*;
 pub use reads::*;
 pub use rows::*;

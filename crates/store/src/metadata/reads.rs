@@ -13,8 +13,8 @@ use roadstead_domain::time::Timestamp;
 use roadstead_domain::upload::Upload;
 
 use super::{
-    AccessKey, BlobLink, Garbage, ImageCursor, ImageEntry, ImageFilter, ReadDeleted, ReadEvents,
-    ReadLifecycle, RegistryKey, Repository, StoreError,
+    AccessKey, BlobLink, Garbage, ImageCursor, ImageEntry, ImageFilter, ReadContainers,
+    ReadDeleted, ReadEvents, ReadLifecycle, RegistryKey, Repository, StoreError,
 };
 
 /// Repositories and their resource tags.
@@ -197,6 +197,7 @@ pub trait MetadataRead:
     + ReadLifecycle
     + ReadDeleted
     + ReadEvents
+    + ReadContainers
     + Send
 {
 }
@@ -210,6 +211,7 @@ impl<T> MetadataRead for T where
         + ReadLifecycle
         + ReadDeleted
         + ReadEvents
+        + ReadContainers
         + Send
 {
 }

@@ -12,8 +12,8 @@ use roadstead_domain::time::Timestamp;
 use roadstead_domain::upload::Upload;
 
 use super::{
-    AccessKey, MetadataRead, NewImage, NewRepository, StoreError, WriteDeleted, WriteEvents,
-    WriteLifecycle,
+    AccessKey, MetadataRead, NewImage, NewRepository, StoreError, WriteContainers, WriteDeleted,
+    WriteEvents, WriteLifecycle,
 };
 
 /// Repositories and their resource tags.
@@ -209,6 +209,7 @@ pub trait MetadataWrite:
     + WriteLifecycle
     + WriteDeleted
     + WriteEvents
+    + WriteContainers
 {
 }
 
@@ -221,5 +222,6 @@ impl<T> MetadataWrite for T where
         + WriteLifecycle
         + WriteDeleted
         + WriteEvents
+        + WriteContainers
 {
 }
