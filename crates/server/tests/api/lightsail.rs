@@ -5,8 +5,11 @@
 
 use bytes::Bytes;
 use http::{Method, Request};
+use roadstead_domain::lightsail::service::RecordedEnd;
+use roadstead_domain::lightsail::versions::VersionScope;
 use roadstead_domain::time::Span;
 use roadstead_registry::context::Clock as _;
+use roadstead_registry::error::Error;
 use roadstead_sigv4::{PathStyle, Signing, sign_header};
 use roadstead_testkit::{
     Answer, Artifact, Credentials, Layout, World, WorldBuilder, client, images,
@@ -28,17 +31,26 @@ const PASSING: [&str; 4] = ["PENDING", "UPDATING", "DEPLOYING", "DELETING"];
 
 /// A world whose services have addresses in AWS's own form, as the reference's cases do.
 pub fn builder() -> WorldBuilder {
-    World::builder()
+    let mut builder = World::builder();
+    builder.settings.container_url_suffix = Some("cs.amazonlightsail.com".into());
+    builder
 }
 
 /// Such a world whose version numbers count per `label` or per `service`.
-pub fn builder_with_scope(_scope: &str) -> WorldBuilder {
-    builder()
+pub fn builder_with_scope(scope: &str) -> WorldBuilder {
+    let mut builder = builder();
+    builder.rules.container_version_scope = match scope {
+        "service" => VersionScope::PerService,
+        _ => VersionScope::PerLabel,
+    };
+    builder
 }
 
 /// Such a world whose deployments end as FAILED where nothing runs them.
 pub fn builder_that_fails() -> WorldBuilder {
-    builder()
+    let mut builder = builder();
+    builder.rules.container_recorded_end = RecordedEnd::Failed;
+    builder
 }
 
 /// Such a world.
@@ -48,7 +60,14 @@ pub async fn world() -> World {
 
 /// Lets services come one step further.
 pub async fn step(world: &World) {
+    try_step(world).await.expect("a step");
+}
+
+/// The same where the store may fail.
+pub async fn try_step(world: &World) -> Result<(), Error> {
     world.clock.advance(Span::seconds(1));
+    let now = world.clock.now();
+    world.registry.containers_step(now).await.map(drop)
 }
 
 /// Lets time pass until no service is on its way any more.
@@ -164,6 +183,11 @@ pub fn invalid(message: &str) -> Value {
     error("InvalidInputException", "InvalidParameterValue", message)
 }
 
+/// Input that is right but not possible in the state that things are in.
+pub fn conflict(message: &str) -> Value {
+    error("InvalidInputException", "UnsupportedOperation", message)
+}
+
 /// Something that is not there.
 pub fn not_found(message: &str) -> Value {
     error("NotFoundException", "DoesNotExist", message)
@@ -173,6 +197,12 @@ pub fn not_found(message: &str) -> Value {
 #[track_caller]
 pub fn invalid_text(body: &Value) -> &str {
     held(body, "InvalidInputException", "InvalidParameterValue")
+}
+
+/// The refusal's message, once its other members are those of a conflict or a quota.
+#[track_caller]
+pub fn conflict_text(body: &Value) -> &str {
+    held(body, "InvalidInputException", "UnsupportedOperation")
 }
 
 /// The refusal's message, once its other members are those of something missing.

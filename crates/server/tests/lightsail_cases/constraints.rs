@@ -4,7 +4,7 @@
 //! The probes come from the model; that they break what they say is the model crate's own test.
 
 use roadstead_api_model::probe::{Probe, minimal, of_shape, probes};
-use roadstead_api_model::{Operation, Rule, Service};
+use roadstead_api_model::{Operation, Service};
 use roadstead_testkit::{Answer, World};
 use serde_json::{Value, json};
 
@@ -101,21 +101,19 @@ async fn every_broken_rule_is_refused_by_name() {
             what,
         } in probes(operation)
         {
-            let refusal = refusal.expect("a probe that breaks a rule");
+            assert!(refusal.is_some(), "a probe that breaks a rule");
             let answer = call(&world, operation.name(), body).await;
-            let expected = match refusal.rule {
-                Rule::WrongType(_) => "SerializationException",
-                _ => "InvalidInputException",
-            };
+            // Only modelled errors, even for a value of a wrong type.
             assert_eq!(
                 answer.code(),
-                (400, expected.to_owned()),
+                (400, "InvalidInputException".to_owned()),
                 "{operation:?}: {what}: {}",
                 answer.text()
             );
-            if expected == "InvalidInputException" {
+            assert_eq!(answer.json()["code"], "InvalidParameterValue", "{what}");
+            // It takes no input, and declares no error for a wrong one.
+            if operation != Operation::LightsailGetContainerAPIMetadata {
                 assert_modelled(operation, &what, &answer);
-                assert_eq!(answer.json()["code"], "InvalidParameterValue", "{what}");
             }
             sent += 1;
         }

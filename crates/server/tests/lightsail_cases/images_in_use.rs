@@ -5,8 +5,8 @@ use roadstead_testkit::World;
 use serde_json::{Value, json};
 
 use crate::api::lightsail::{
-    deploy, deployment, deployments, image_names, invalid, invalid_text, not_found_text, ok, push,
-    refused, register, service, settle, world,
+    conflict, conflict_text, deploy, deployment, deployments, image_names, not_found_text, ok,
+    push, refused, register, service, settle, step, world,
 };
 
 /// `web` with versions 1 to 3 of one digest under the label `www`.
@@ -25,7 +25,7 @@ fn named(image: &str) -> Value {
 }
 
 fn in_use(image: &str) -> Value {
-    invalid(&format!(
+    conflict(&format!(
         "Image \"{image}\" is in use by the current deployment and cannot be deleted."
     ))
 }
@@ -50,7 +50,7 @@ async fn by_a_deployment_that_is_on_its_way() {
     ok(&world, "CreateContainerServiceDeployment", body).await;
     // Both: the new one may yet fail.
     for image in [":web.www.1", ":web.www.2"] {
-        invalid_text(&refused(&world, "DeleteContainerImage", named(image)).await);
+        conflict_text(&refused(&world, "DeleteContainerImage", named(image)).await);
     }
     ok(&world, "DeleteContainerImage", named(":web.www.3")).await;
     settle(&world).await;
@@ -126,21 +126,27 @@ async fn bytes_outlive_a_name_as_long_as_another_needs_them() {
         register(&world, "web", "www", digest).await;
     }
     register(&world, "web", "api", &two).await;
-    world.sweep().await;
+    sweep(&world).await;
     let all = world.blob_bytes();
     ok(&world, "DeleteContainerImage", named(":web.www.2")).await;
-    world.sweep().await;
+    sweep(&world).await;
     assert_eq!(world.blob_bytes(), all, "a second name holds them");
     deploy(&world, "web", ":web.www.1").await;
     let body = json!({ "serviceName": "web" });
     let listed = ok(&world, "GetContainerServices", body.clone()).await;
     assert_eq!(listed["containerServices"][0]["state"], "RUNNING");
     ok(&world, "DeleteContainerImage", named(":web.api.1")).await;
-    world.sweep().await;
+    sweep(&world).await;
     let left = world.blob_bytes();
     assert!(left < all, "{left} of {all}");
     ok(&world, "DeleteContainerService", body).await;
     settle(&world).await;
-    world.sweep().await;
+    sweep(&world).await;
     assert_eq!(world.blob_bytes(), 0, "nothing is left of the service");
+}
+
+/// What went in this very instant waits for the next.
+async fn sweep(world: &World) {
+    step(world).await;
+    world.sweep().await;
 }

@@ -8,8 +8,8 @@ use roadstead_testkit::World;
 use serde_json::{Value, json};
 
 use crate::api::lightsail::{
-    self, deploy, deployment, echoed, get, invalid, invalid_text, masked, not_found, ok, push,
-    ready, refused, register, service, settle, step, world,
+    self, conflict_text, deploy, deployment, echoed, get, invalid, invalid_text, masked, not_found,
+    ok, push, ready, refused, register, service, settle, step, world,
 };
 
 fn creation(name: &str) -> Value {
@@ -253,7 +253,7 @@ async fn at_most_100_services_in_a_region() {
         .await;
     }
     let said = refused(&world, "CreateContainerService", creation("one-more")).await;
-    invalid_text(&said);
+    conflict_text(&said);
     let there = world.credentials.in_region("eu-west-1");
     let made = lightsail::call_as(&world, &there, "CreateContainerService", creation("web"));
     made.await.expect(200);
