@@ -18,6 +18,8 @@ mod images_in_use;
 mod logs;
 mod metrics;
 mod names;
+mod pushes;
+mod races;
 mod registry_access;
 mod registry_login;
 mod services;

@@ -12,8 +12,8 @@ use roadstead_testkit::{Answer, Layout, World, images};
 use serde_json::json;
 
 use crate::api::lightsail::{
-    basic, call_as, login, login_of, not_found_text, oci, ok, push_blob, push_with, put_manifest,
-    refused, register, registration, service, settle, world,
+    basic, builder, call_as, login, login_of, not_found_text, oci, ok, push_blob, push_with,
+    put_manifest, refused, register, registration, service, settle, world,
 };
 
 async fn bench() -> (World, String) {
@@ -163,18 +163,32 @@ async fn no_door_of_the_aws_api() {
 
 #[tokio::test]
 async fn it_ends_after_twelve_hours() {
-    let (world, basic) = bench().await;
-    world.clock.advance(Span::seconds(12 * 3600 - 1));
-    let blob = Bytes::from_static(b"in time");
-    push_blob(&world, &basic, "sr", &blob).await.expect(201);
-    world.clock.advance(Span::seconds(1));
-    let late = push_blob(&world, &basic, "sr", &blob).await.expect(401);
-    // Docker prints it; the challenge lets clients sign in again.
-    assert!(
-        late.text().contains("authorization token has expired"),
-        "{late:?}"
-    );
-    assert!(late.header("www-authenticate").starts_with("Basic "));
+    for is_strict in [false, true] {
+        let world = if is_strict {
+            builder().strict().start().await
+        } else {
+            world().await
+        };
+        service(&world, "web").await;
+        let basic = basic(&login(&world).await);
+        world.clock.advance(Span::seconds(12 * 3600 - 2));
+        let blob = Bytes::from_static(b"in time");
+        push_blob(&world, &basic, "sr", &blob).await.expect(201);
+        world.clock.advance(Span::seconds(2));
+        let late = push_blob(&world, &basic, "sr", &blob).await;
+        // Docker prints it.
+        let text = "Your authorization token has expired. Reauthenticate and try again.";
+        assert_eq!(late.json()["errors"][0]["message"], text);
+        // The challenge lets clients sign in again; ECR itself gives none.
+        let (status, challenge) = if is_strict {
+            (403, "")
+        } else {
+            (401, "Basic ")
+        };
+        assert_eq!(late.status, status, "{late:?}");
+        let header = late.header("www-authenticate");
+        assert!(header.starts_with(challenge) && header.is_empty() == is_strict);
+    }
 }
 
 #[tokio::test]

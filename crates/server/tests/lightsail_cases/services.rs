@@ -165,6 +165,22 @@ async fn addresses_differ_and_stay() {
     );
 }
 
+/// Without a suffix addresses are below the one that the caller used; a name below an IP address is
+/// none, and what is below `localhost` leads to this machine.
+#[tokio::test]
+async fn addresses_without_a_suffix() {
+    let world = World::start().await;
+    service(&world, "web").await;
+    let url = get(&world, "web").await["url"].clone();
+    let url = url.as_str().expect("a text");
+    let after = format!(".us-east-1.cs.localhost:{}/", world.address.port());
+    let guid = url
+        .strip_prefix("http://web.")
+        .and_then(|rest| rest.strip_suffix(&after));
+    let is_right = guid.is_some_and(|guid| lightsail::is_made_of(guid, 13, 'z'));
+    assert!(is_right, "{url}");
+}
+
 #[tokio::test]
 async fn operations_on_an_unknown_service() {
     let world = world().await;
