@@ -54,6 +54,30 @@ pub fn scheme<'a>(settings: &'a Settings, arrival: &'a Arrival) -> &'a str {
     set.unwrap_or(arrival.scheme)
 }
 
+/// Whether a host is the public registry's.
+pub fn is_public_host(settings: &Settings, authority: &str) -> bool {
+    settings.public_host.as_deref() == Some(authority) || authority.starts_with("public.ecr.")
+}
+
+/// What the public registry is called in addresses of repositories: its host, or the path that it
+/// has on the address that the caller used.
+pub fn public_address(settings: &Settings, arrival: &Arrival) -> String {
+    let used = arrival.authority();
+    match &settings.public_host {
+        Some(host) => host.clone(),
+        None if is_public_host(settings, used) => used.to_owned(),
+        None => format!("{used}/{}", settings.public_path),
+    }
+}
+
+/// `scheme://authority` of links to the public registry's own host, or to ourselves.
+pub fn public_origin(settings: &Settings, arrival: &Arrival) -> String {
+    match &settings.public_host {
+        Some(host) => format!("{}://{host}", scheme(settings, arrival)),
+        None => own_address(settings, arrival),
+    }
+}
+
 /// What a host that names a registry consists of.
 struct Named<'a> {
     account: AccountId,
@@ -191,6 +215,8 @@ mod tests {
             repository_scheme: None,
             public_endpoints: vec![],
             container_url_suffix: None,
+            public_host: None,
+            public_path: "public.ecr.aws".into(),
         }
     }
 

@@ -15,10 +15,12 @@ pub mod keyring;
 pub mod layers;
 pub mod lifecycle;
 pub mod paging;
+pub mod public;
 pub mod pull;
 pub mod pull_times;
 pub mod push_manifest;
 pub mod repositories;
+pub mod repository_policy;
 pub mod resource_tags;
 pub mod storage_class;
 pub mod undelete;
@@ -39,6 +41,7 @@ use crate::containers::Containers;
 use crate::context::{Clock, Ids};
 use crate::credentials::KeyCache;
 use crate::keyring::KeyRing;
+use crate::public::{PullLimits, PullRates};
 use crate::pull_times::PullTimes;
 use crate::uploads::Sessions;
 use crate::work::{Doing, SweepReport};
@@ -68,6 +71,8 @@ pub struct Rules {
     pub expire_percent_max: Option<u8>,
     /// How long a deleted image or repository can be brought back; not at all if none.
     pub undelete_window: Option<Span>,
+    /// How many public images may be pulled in a second.
+    pub public_pulls: PullLimits,
     /// Who is told of pushes and deletions.
     pub event_destinations: Vec<String>,
     /// Who is told of runs of lifecycle policies; nobody if none.
@@ -95,6 +100,7 @@ impl Default for Rules {
             orphan_grace: Span::hours(24),
             expire_percent_max: None,
             undelete_window: None,
+            public_pulls: PullLimits::default(),
             event_destinations: Vec::new(),
             audit_destination: None,
             container_version_scope: VersionScope::default(),
@@ -115,6 +121,7 @@ pub struct Registry {
     rules: Rules,
     sessions: Sessions,
     pull_times: PullTimes,
+    pull_rates: PullRates,
     doing: Doing,
     /// Rung when a preview is asked for.
     preview_bell: tokio::sync::Notify,
@@ -147,6 +154,7 @@ impl Registry {
             rules,
             sessions,
             pull_times: PullTimes::default(),
+            pull_rates: PullRates::default(),
             doing: Doing::default(),
             preview_bell: tokio::sync::Notify::new(),
             sweeping,

@@ -12,12 +12,16 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use roadstead_domain::ids::{AccountId, Region};
 use roadstead_domain::lightsail::service::RecordedEnd;
 use roadstead_domain::lightsail::versions::VersionScope;
+use roadstead_domain::name::RepositoryName;
+use roadstead_domain::public::pull_rate::PullRate;
 use roadstead_domain::time::Span;
 use roadstead_registry::Rules;
+use roadstead_registry::public::PullLimits;
 use serde::Deserialize;
 
 pub use self::sections::{
-    Audit, Events, Http, Lifecycle, Lightsail, Log, Secret, Sweep, Tokens, Undelete, Uploads,
+    Audit, EcrPublic, Events, Http, Lifecycle, Lightsail, Log, Secret, Sweep, Tokens, Undelete,
+    Uploads,
 };
 
 /// The name of the audit log among the destinations of events.
@@ -39,6 +43,8 @@ pub struct Config {
     pub strict_ecr: bool,
     /// Addresses.
     pub http: Http,
+    /// The public registry.
+    pub ecr_public: EcrPublic,
     /// The sweep.
     pub sweep: Sweep,
     /// Uploads.
@@ -69,6 +75,7 @@ impl Default for Config {
             region: "us-east-1".into(),
             strict_ecr: false,
             http: Http::default(),
+            ecr_public: EcrPublic::default(),
             sweep: Sweep::default(),
             uploads: Uploads::default(),
             tokens: Tokens::default(),
@@ -93,6 +100,10 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("http", "repository_host"),
     ("http", "repository_scheme"),
     ("http", "public_endpoints"),
+    ("ecr_public", "host"),
+    ("ecr_public", "path"),
+    ("ecr_public", "anonymous_pulls_max"),
+    ("ecr_public", "account_pulls_max"),
     ("sweep", "grace_seconds"),
     ("sweep", "interval_seconds"),
     ("uploads", "expiry_seconds"),
@@ -168,6 +179,10 @@ impl Config {
         self.default_region()?;
         if !["text", "json"].contains(&self.log.format.as_str()) {
             bail!("log.format is 'text' or 'json', not '{}'", self.log.format);
+        }
+        // It stands before aliases in paths, as a repository name does.
+        if RepositoryName::parse(&self.ecr_public.path).is_err() {
+            bail!("ecr_public.path has the form of a repository name");
         }
         if self.sweep.interval_seconds == 0 {
             bail!("sweep.interval_seconds is at least 1");
@@ -248,6 +263,10 @@ impl Config {
                 0 => None,
                 window => Some(seconds(window)),
             },
+            public_pulls: PullLimits {
+                anonymous: PullRate::per_second(self.ecr_public.anonymous_pulls_max),
+                account: PullRate::per_second(self.ecr_public.account_pulls_max),
+            },
             event_destinations: self.events.webhooks.clone(),
             audit_destination: self.audit_file().map(|_| AUDIT.to_owned()),
             // Both were checked when they were read.
@@ -277,6 +296,8 @@ impl Config {
             repository_scheme: self.http.repository_scheme.clone(),
             public_endpoints: self.http.public_endpoints.clone(),
             container_url_suffix: self.lightsail.url_suffix.clone(),
+            public_host: self.ecr_public.host.clone(),
+            public_path: self.ecr_public.path.clone(),
         })
     }
 }

@@ -29,6 +29,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         version: 3,
+        name: "public",
+        text: include_str!("../schema/0003_public.sql"),
+    },
+    Migration {
+        version: 4,
         name: "containers",
         text: include_str!("../schema/0004_containers.sql"),
     },

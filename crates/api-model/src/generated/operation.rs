@@ -532,7 +532,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RepositoryNotFoundException",
             "RepositoryPolicyNotFoundException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Ecr,
@@ -796,7 +796,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RepositoryNotFoundException",
             "RepositoryPolicyNotFoundException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Ecr,
@@ -1048,7 +1048,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "InvalidParameterException",
             "RepositoryNotFoundException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Ecr,
@@ -1235,7 +1235,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RegistryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1249,7 +1249,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1269,7 +1269,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RegistryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1286,7 +1286,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "LimitExceededException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1301,7 +1301,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RepositoryNotEmptyException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1316,7 +1316,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RepositoryPolicyNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1330,7 +1330,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1345,7 +1345,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "ImageNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1358,7 +1358,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnsupportedCommandException",
             "ServerException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1372,7 +1372,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1385,7 +1385,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "InvalidParameterException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1394,7 +1394,7 @@ pub(crate) static ROWS: [Row; 102] = [
         input: "GetRegistryCatalogDataRequest",
         output: "GetRegistryCatalogDataResponse",
         errors: &["ServerException", "UnsupportedCommandException"],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1409,7 +1409,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1424,7 +1424,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RepositoryPolicyNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1439,7 +1439,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RegistryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1453,7 +1453,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnsupportedCommandException",
             "ServerException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1474,7 +1474,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RegistryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1487,7 +1487,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "InvalidParameterException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1501,7 +1501,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1515,7 +1515,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1531,7 +1531,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnsupportedCommandException",
             "ServerException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1547,7 +1547,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "UnsupportedCommandException",
             "ServerException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1565,7 +1565,7 @@ pub(crate) static ROWS: [Row; 102] = [
             "RegistryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,

@@ -20,6 +20,8 @@ pub(crate) enum Failure {
     Serialization(String),
     /// A constraint of the model is broken; the text is the whole message.
     Constraint(String),
+    /// The service is not to be had in the region that was signed for.
+    UnsupportedRegion,
     /// The signature is not accepted.
     Signature(roadstead_sigv4::Error),
     /// A layer part is not as long as its first and last byte say.
@@ -82,6 +84,10 @@ impl Failure {
             Self::NotOffered(operation) => ("UnknownOperationException", not_offered(operation)),
             Self::Serialization(message) => ("SerializationException", message),
             Self::Constraint(message) => (constraint_code(operation), message),
+            Self::UnsupportedRegion => (
+                "UnsupportedCommandException",
+                "The action isn't supported in this Region".into(),
+            ),
             Self::Signature(error) => (error.code_json(), error.to_string()),
             Self::PartLength(facts) => {
                 members = facts.members();
@@ -147,7 +153,12 @@ fn internal_code(operation: Option<Operation>) -> &'static str {
 fn code(error: &Error, operation: Option<Operation>) -> &'static str {
     match error {
         Error::AccessDenied(_) => "AccessDeniedException",
-        Error::RepositoryNotFound(_) => "RepositoryNotFoundException",
+        Error::RepositoryNotFound(_) | Error::RepositoryOfNoRegistry { .. } => {
+            "RepositoryNotFoundException"
+        }
+        Error::RegistryNotFound(_) => "RegistryNotFoundException",
+        Error::RepositoryPolicyNotFound(_) => "RepositoryPolicyNotFoundException",
+        Error::RateExceeded => "ThrottlingException",
         Error::RepositoryAlreadyExists(_) => "RepositoryAlreadyExistsException",
         Error::RepositoryNotEmpty(_) => "RepositoryNotEmptyException",
         Error::ImageNotFound { .. } => "ImageNotFoundException",
@@ -180,6 +191,7 @@ fn code(error: &Error, operation: Option<Operation>) -> &'static str {
         | Error::BodyBrokeOff(_)
         | Error::InvalidManifest(_)
         | Error::InvalidLifecyclePolicy(_)
+        | Error::InvalidRepositoryPolicy(_)
         | Error::ManifestTooLong
         | Error::InvalidParameter { .. } => constraint_code(operation),
         Error::Lightsail(refusal) => refusal.kind().exception(),

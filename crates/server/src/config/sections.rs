@@ -18,6 +18,31 @@ pub struct Http {
     pub public_endpoints: Vec<String>,
 }
 
+/// `[ecr_public]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EcrPublic {
+    /// The host of the public registry, host or host:port.
+    pub host: Option<String>,
+    /// Below which path it is on every other host.
+    pub path: String,
+    /// Pulls in a second of an address without a login; 0 is no limit.
+    pub anonymous_pulls_max: u32,
+    /// Pulls in a second of an account; 0 is no limit.
+    pub account_pulls_max: u32,
+}
+
+impl Default for EcrPublic {
+    fn default() -> Self {
+        Self {
+            host: None,
+            path: "public.ecr.aws".into(),
+            anonymous_pulls_max: 0,
+            account_pulls_max: 0,
+        }
+    }
+}
+
 /// `[sweep]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -17,6 +17,7 @@ mod images_write;
 mod lifecycle_images;
 mod lifecycle_read;
 mod lifecycle_write;
+mod public;
 mod reap;
 mod repositories;
 mod uploads;

@@ -5,6 +5,7 @@
 
 mod containers;
 mod lifecycle;
+mod public;
 mod reads;
 mod rows;
 mod writes;
@@ -19,6 +20,7 @@ use async_trait::async_trait;
 
 pub use containers::*;
 pub use lifecycle::*;
+pub use public::*;
 pub use reads::*;
 pub use rows::*;
 pub use writes::*;

@@ -13,7 +13,7 @@ use roadstead_domain::upload::Upload;
 
 use super::{
     AccessKey, MetadataRead, NewImage, NewRepository, StoreError, WriteContainers, WriteDeleted,
-    WriteEvents, WriteLifecycle,
+    WriteEvents, WriteLifecycle, WritePublic,
 };
 
 /// Repositories and their resource tags.
@@ -30,6 +30,13 @@ pub trait WriteRepositories {
         &mut self,
         repository: RepositoryId,
         setting: &TagMutability,
+    ) -> Result<(), StoreError>;
+
+    /// Replaces the policy of a repository, or removes it.
+    async fn set_repository_policy(
+        &mut self,
+        repository: RepositoryId,
+        text: Option<&str>,
     ) -> Result<(), StoreError>;
 
     /// Frees the name at once and leaves the contents to [`Self::reap_repository`]: the cost does
@@ -210,6 +217,7 @@ pub trait MetadataWrite:
     + WriteDeleted
     + WriteEvents
     + WriteContainers
+    + WritePublic
 {
 }
 
@@ -223,5 +231,6 @@ impl<T> MetadataWrite for T where
         + WriteDeleted
         + WriteEvents
         + WriteContainers
+        + WritePublic
 {
 }

@@ -65,7 +65,9 @@ pub(in crate::aws) fn refusal(failure: Failure, operation: Operation, request_id
         Failure::Serialization(message) | Failure::Constraint(message) => (INVALID, message),
         Failure::Signature(error) => (unsigned(&error), error.to_string()),
         Failure::Registry(error) => of_registry(error, request_id),
-        Failure::PartLength(_) | Failure::Unfinished => (FAULT, INTERNAL.into()),
+        Failure::PartLength(_) | Failure::UnsupportedRegion | Failure::Unfinished => {
+            (FAULT, INTERNAL.into())
+        }
     };
     let mut members = Map::new();
     members.insert("code".into(), told.code.into());

@@ -14,7 +14,7 @@ pub(super) mod resource_tags;
 pub(super) mod services;
 mod shapes;
 
-use roadstead_api_model::{Refusal as Broken, Rule};
+use roadstead_api_model::{Operation, Refusal as Broken, Rule};
 use roadstead_domain::lightsail::names::ServiceName;
 use roadstead_domain::lightsail::refusal::Refusal;
 use roadstead_registry::access::Authorized;
@@ -23,6 +23,7 @@ use roadstead_registry::error::Error;
 use serde_json::Value;
 
 use super::Call;
+use super::dispatch::{Handler, of_service, of_services, of_tags};
 
 /// A service that may be used, or why the request names none: an error that the constraints of its
 /// other members come before.
@@ -36,6 +37,36 @@ const PARSED: [&str; 4] = [
     "ContainerServiceName",
     "ResourceName",
 ];
+
+/// What answers an operation of Lightsail; none if it is not offered.
+pub(super) fn handler(operation: Operation) -> Option<Handler> {
+    use Operation as O;
+    let handler: Handler = match operation {
+        O::LightsailCreateContainerService => |c, b| of_services(c, b, services::create),
+        O::LightsailUpdateContainerService => |c, b| of_service(c, b, services::update),
+        O::LightsailDeleteContainerService => |c, b| of_service(c, b, services::delete),
+        O::LightsailGetContainerServices => |c, b| of_services(c, b, services::get),
+        O::LightsailGetContainerServicePowers => |c, b| of_services(c, b, services::powers),
+        O::LightsailGetContainerAPIMetadata => |c, b| of_services(c, b, registry_login::metadata),
+        O::LightsailCreateContainerServiceRegistryLogin => {
+            |c, b| of_services(c, b, registry_login::create)
+        }
+        O::LightsailRegisterContainerImage => |c, b| of_service(c, b, images::register),
+        O::LightsailGetContainerImages => |c, b| of_service(c, b, images::list),
+        O::LightsailDeleteContainerImage => |c, b| of_service(c, b, images::delete),
+        O::LightsailCreateContainerServiceDeployment => {
+            |c, b| of_service(c, b, deployments::create)
+        }
+        O::LightsailGetContainerServiceDeployments => |c, b| of_service(c, b, deployments::list),
+        O::LightsailGetContainerLog => |c, b| of_service(c, b, logs::log),
+        O::LightsailGetContainerServiceMetricData => |c, b| of_service(c, b, logs::metric_data),
+        O::LightsailTagResource => |c, b| of_tags(c, b, resource_tags::tag),
+        O::LightsailUntagResource => |c, b| of_tags(c, b, resource_tags::untag),
+        O::LightsailGetRegions => |c, b| of_services(c, b, regions::get),
+        _ => return None,
+    };
+    Some(handler)
+}
 
 /// The service that the member `member` names.
 pub(super) fn service(call: Call<'_>, body: &Value, member: &str) -> Result<NamedService, Error> {
