@@ -86,6 +86,17 @@ pub async fn settle(world: &World) {
 
 /// A signed request, to be sent as it is or after a change.
 pub fn signed(world: &World, key: &Credentials, target: &str, body: Bytes) -> Request<Bytes> {
+    signed_for(world, key, "lightsail", target, body)
+}
+
+/// A request whose signature is for this service.
+pub fn signed_for(
+    world: &World,
+    key: &Credentials,
+    service: &'static str,
+    target: &str,
+    body: Bytes,
+) -> Request<Bytes> {
     let host = world.address.to_string();
     let headers: [(&str, &[u8]); 3] = [
         ("host", host.as_bytes()),
@@ -107,7 +118,7 @@ pub fn signed(world: &World, key: &Credentials, target: &str, body: Bytes) -> Re
     };
     let signing = Signing {
         region: &key.region,
-        service: "lightsail",
+        service,
         signed_at_secs: world.clock.now().seconds(),
         path_style: PathStyle::Normalized,
     };

@@ -8,7 +8,9 @@ use roadstead_registry::context::Clock as _;
 use roadstead_testkit::{Answer, Credentials, World, client};
 use serde_json::{Value, json};
 
-use crate::api::lightsail::{LIGHTSAIL, call_as, get, masked, ready, service, signed, world};
+use crate::api::lightsail::{
+    LIGHTSAIL, call_as, get, masked, ready, service, signed, signed_for, world,
+};
 
 /// The operations of the reference and the three that its clients need besides.
 const OPERATIONS: [&str; 17] = [
@@ -104,9 +106,9 @@ async fn keys_that_are_none_of_ours() {
 async fn a_signature_for_another_service() {
     let world = world().await;
     let body = Bytes::from_static(b"{}");
-    // The testkit signs for ECR.
     let target = format!("{LIGHTSAIL}.GetContainerServices");
-    let answer = world.post(&world.credentials, &target, body.clone()).await;
+    let request = signed_for(&world, &world.credentials, "ecr", &target, body.clone());
+    let answer = client::send(world.address, request).await;
     assert_denied(&answer);
     let message = answer.json()["message"].to_string();
     assert!(
