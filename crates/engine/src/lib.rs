@@ -164,8 +164,14 @@ impl Drop for Docker {
 
 impl ContainerRuntime for Docker {
     fn want(&self, wanted: WantedService) {
-        let status = self.shared.status(&wanted.id);
+        let mut services = locked(&self.shared.services);
+        if let Some(service) = services.get(&wanted.id) {
+            return service.status.want(wanted);
+        }
+        let (id, status) = (wanted.id.clone(), Arc::new(Status::default()));
+        // Before its actor looks: of a service of which nothing is wanted it removes everything.
         status.want(wanted);
+        services.insert(id.clone(), self.shared.service(id, status));
     }
 
     fn report(&self, service: &ContainerServiceId, version: DeploymentVersion) -> Report {
@@ -201,20 +207,11 @@ impl ContainerRuntime for Docker {
 }
 
 impl Shared {
-    /// The status of a service, whose actor is started if there is none.
-    fn status(self: &Arc<Self>, id: &ContainerServiceId) -> Arc<Status> {
-        let mut services = locked(&self.services);
-        if let Some(service) = services.get(id) {
-            return service.status.clone();
-        }
-        let status = Arc::new(Status::default());
-        let actor = Actor::new(self.clone(), id.clone(), status.clone());
-        let service = Service {
-            status: status.clone(),
-            _task: Ending(self.runtime.spawn(actor.run())),
-        };
-        services.insert(id.clone(), service);
-        status
+    /// A service and its actor.
+    fn service(self: &Arc<Self>, id: ContainerServiceId, status: Arc<Status>) -> Service {
+        let actor = Actor::new(self.clone(), id, status.clone());
+        let _task = Ending(self.runtime.spawn(actor.run()));
+        Service { status, _task }
     }
 
     async fn remove_others(
@@ -225,9 +222,11 @@ impl Shared {
         self.lines
             .retain(&found.iter().map(|one| one.id.clone()).collect());
         for service in found.into_iter().map(|container| container.service) {
-            if !keep.contains(&service) {
-                // An actor of which nothing is wanted removes everything.
-                self.status(&service);
+            let mut services = locked(&self.services);
+            if !keep.contains(&service) && !services.contains_key(&service) {
+                // Nothing is wanted of it.
+                let made = self.service(service.clone(), Arc::default());
+                services.insert(service, made);
             }
         }
         Ok(())

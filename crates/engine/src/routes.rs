@@ -118,8 +118,11 @@ impl Routes {
         let nodes = locked(&self.nodes);
         let is_good = |route: &&Route| route.node.version == version && route.health.is_healthy();
         let good: Vec<&Route> = nodes.iter().filter(is_good).collect();
+        if good.is_empty() {
+            return None;
+        }
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let route = good.get(turn.checked_rem(good.len())?)?;
+        let route = good.get(turn % good.len())?;
         Some(Upstream {
             address: route.address,
             // Counted under the lock: a node that is taken out sees every request that it gets.

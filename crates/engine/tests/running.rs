@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use roadstead_domain::lightsail::power::Power;
 use roadstead_domain::lightsail::service::{Failure, Report};
-use roadstead_engine::Options;
 use roadstead_registry::containers::runtime::ContainerRuntime as _;
 use support::{Part, World, deployment, docker, ending, eventually, hello, serving};
 
@@ -198,16 +197,10 @@ async fn power_changes_without_a_restart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_does_not_answer_fails_deployments() {
-    let world = World::new();
-    let options = Options {
-        socket: "/nonexistent/docker.sock".into(),
-        unreachable_after: Duration::from_secs(2),
-        ..world.options.clone()
-    };
-    let lost = World {
-        runtime: support::start(options),
-        ..world
-    };
+    let mut lost = World::new();
+    lost.options.socket = "/nonexistent/docker.sock".into();
+    lost.options.unreachable_after = Duration::from_secs(2);
+    lost.restart();
     lost.want(&[deployment(1, &[hello("app", "80", "")], true)]);
     assert!(matches!(lost.report(1), Report::Working(_)));
     let failed = Report::Failed(Failure::RuntimeUnreachable);

@@ -30,6 +30,8 @@ use tokio::net::TcpStream;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// How long an answer may take.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 
 struct RealClock;
 
@@ -314,9 +316,9 @@ pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 /// The body of an answer; none without a node or without an answer.
 pub async fn get(runtime: &Docker, service: &ContainerServiceId, path: &str) -> Option<String> {
     let upstream = runtime.upstream(service)?;
-    let body = fetch(upstream.address, path).await;
+    let body = tokio::time::timeout(ANSWER_PATIENCE, fetch(upstream.address, path)).await;
     drop(upstream.in_flight);
-    body
+    body.ok().flatten()
 }
 
 async fn fetch(address: SocketAddr, path: &str) -> Option<String> {
