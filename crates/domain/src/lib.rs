@@ -15,6 +15,7 @@ pub mod manifest;
 pub mod media_type;
 pub mod name;
 pub mod policy;
+pub mod public;
 pub mod reference;
 pub mod resource_tag;
 pub mod tagging;

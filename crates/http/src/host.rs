@@ -54,6 +54,30 @@ pub fn scheme<'a>(settings: &'a Settings, arrival: &'a Arrival) -> &'a str {
     set.unwrap_or(arrival.scheme)
 }
 
+/// Whether a host is the public registry's.
+pub fn is_public_host(settings: &Settings, authority: &str) -> bool {
+    settings.public_host.as_deref() == Some(authority) || authority.starts_with("public.ecr.")
+}
+
+/// What the public registry is called in addresses of repositories: its host, or the path that it
+/// has on the address that the caller used.
+pub fn public_address(settings: &Settings, arrival: &Arrival) -> String {
+    let used = arrival.authority();
+    match &settings.public_host {
+        Some(host) => host.clone(),
+        None if is_public_host(settings, used) => used.to_owned(),
+        None => format!("{used}/{}", settings.public_path),
+    }
+}
+
+/// `scheme://authority` of links to the public registry's own host, or to ourselves.
+pub fn public_origin(settings: &Settings, arrival: &Arrival) -> String {
+    match &settings.public_host {
+        Some(host) => format!("{}://{host}", scheme(settings, arrival)),
+        None => own_address(settings, arrival),
+    }
+}
+
 /// What a host that names a registry consists of.
 struct Named<'a> {
     account: AccountId,
@@ -141,9 +165,28 @@ pub fn address(
     RegistryAddress { scheme, authority }
 }
 
-/// A name for the registry below a bare host. An address has no names below it: this machine is
-/// `localhost` as well, and of any other there is nothing better than the address itself.
+/// Scheme and suffix of the addresses of container services, for a caller that came by `arrival`.
+pub fn container_suffix<'a>(settings: &'a Settings, arrival: &'a Arrival) -> (&'a str, String) {
+    if let Some(suffix) = &settings.container_url_suffix {
+        return ("https", suffix.clone());
+    }
+    let (domain, port) = below(arrival.authority());
+    let domain = domain.unwrap_or(arrival.authority());
+    (scheme(settings, arrival), format!("cs.{domain}{port}"))
+}
+
+/// A name for the registry below a bare host.
 fn in_front_of(bare: &str, account: &AccountId, region: &Region) -> String {
+    match below(bare) {
+        (Some(domain), port) => format!("{account}.dkr.ecr.{region}.{domain}{port}"),
+        (None, _) => bare.to_owned(),
+    }
+}
+
+/// The domain of a bare host below which there are names, and its port with the colon. An address
+/// has no names below it: this machine is `localhost` as well, and of any other there is nothing
+/// better than the address itself.
+fn below(bare: &str) -> (Option<&str>, String) {
     let (host, port) = match bare.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
             (host, format!(":{port}"))
@@ -151,13 +194,12 @@ fn in_front_of(bare: &str, account: &AccountId, region: &Region) -> String {
         _ => (bare, String::new()),
     };
     let ip = host.trim_start_matches('[').trim_end_matches(']').parse();
-    let domain = match ip {
-        Ok(IpAddr::V4(ip)) if ip.is_loopback() => "localhost",
-        Ok(IpAddr::V6(ip)) if ip.is_loopback() => "localhost",
-        Ok(_) => return bare.to_owned(),
-        Err(_) => host,
-    };
-    format!("{account}.dkr.ecr.{region}.{domain}{port}")
+    match ip {
+        Ok(IpAddr::V4(ip)) if ip.is_loopback() => (Some("localhost"), port),
+        Ok(IpAddr::V6(ip)) if ip.is_loopback() => (Some("localhost"), port),
+        Ok(_) => (None, String::new()),
+        Err(_) => (Some(host), port),
+    }
 }
 
 #[cfg(test)]
@@ -172,6 +214,9 @@ mod tests {
             repository_host: template.map(str::to_owned),
             repository_scheme: None,
             public_endpoints: vec![],
+            container_url_suffix: None,
+            public_host: None,
+            public_path: "public.ecr.aws".into(),
         }
     }
 

@@ -9,6 +9,7 @@ pub mod aws;
 pub mod body;
 pub mod host;
 mod kernel_send;
+pub mod logos;
 pub mod metrics;
 pub mod oci;
 pub mod server;
@@ -44,6 +45,14 @@ pub struct Settings {
     /// Further names under which a signature may have been made (host or host:port), for servers
     /// behind a proxy that changes the Host header.
     pub public_endpoints: Vec<String>,
+    /// What the addresses of container services end with; `cs.` and the address that the caller
+    /// used if none.
+    pub container_url_suffix: Option<String>,
+    /// The host of the public registry (host or host:port); besides it any host that starts with
+    /// `public.ecr.` is one.
+    pub public_host: Option<String>,
+    /// Below which path the public registry is on every other host.
+    pub public_path: String,
 }
 
 /// Everything that handles a request.

@@ -3,7 +3,7 @@
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::body::{self, Body};
-use crate::{Arrived, Faces, admin, aws, oci};
+use crate::{Arrived, Faces, admin, aws, logos, oci};
 
 /// Answers one request.
 pub async fn answer(faces: &Faces, arrived: Arrived, request: Request<Body>) -> Response<Body> {
@@ -13,6 +13,7 @@ pub async fn answer(faces: &Faces, arrived: Arrived, request: Request<Body>) -> 
     let mut response = match face {
         _ if has_two_hosts(&request) => ambiguous(),
         Face::Oci => oci::handle(faces, &arrived, request).await,
+        Face::Logos => logos::handle(faces, &arrived, request).await,
         Face::Aws => aws::handle(faces, &arrived, request).await,
         Face::Admin => admin::handle(faces, &arrived, request).await,
     };
@@ -61,6 +62,7 @@ fn ambiguous() -> Response<Body> {
 enum Face {
     Aws,
     Oci,
+    Logos,
     Admin,
 }
 
@@ -69,21 +71,25 @@ impl Face {
         match self {
             Self::Aws => "aws",
             Self::Oci => "oci",
+            Self::Logos => "logos",
             Self::Admin => "admin",
         }
     }
 }
 
-/// `/v2` and download links are OCI; a POST to `/` is AWS; the rest is for operators.
+/// `/v2`, `/token` and download links are OCI; a POST to `/` is AWS; the rest is for operators.
 fn face_of(request: &Request<Body>) -> Face {
     let path = request.uri().path();
-    let is_oci =
-        path == "/v2" || path.starts_with("/v2/") || path.starts_with(oci::DOWNLOAD_PREFIX);
+    let is_oci = path == "/v2"
+        || path.starts_with("/v2/")
+        || path.starts_with(oci::DOWNLOAD_PREFIX)
+        || oci::token::is_token_path(path);
     let is_aws = path == "/"
         && (request.method() == Method::POST
             || request.headers().contains_key(header::AUTHORIZATION));
     match (is_oci, is_aws) {
         (true, _) => Face::Oci,
+        _ if path.starts_with(logos::PREFIX) => Face::Logos,
         (_, true) => Face::Aws,
         _ => Face::Admin,
     }

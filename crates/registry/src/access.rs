@@ -1,15 +1,26 @@
 //! Who may do what: decided here and nowhere else.
 //!
-//! Until identity policies arrive, a principal may do everything in its own account and nothing in
-//! another. Use cases take [`Authorized`] values, which only this module makes.
+//! Until identity policies arrive, every principal is the root of an account: it may do everything
+//! there unless a policy of the repository denies it, and in another account what a policy of the
+//! repository allows. Use cases take [`Authorized`] values, which only this module makes.
+
+pub mod containers;
 
 use std::ops::Deref;
 
 use roadstead_domain::arn::RepositoryArn;
 use roadstead_domain::ids::{AccountId, Region};
 use roadstead_domain::name::{RepositoryKey, RepositoryKind, RepositoryName};
-use roadstead_store::metadata::RegistryKey;
+use roadstead_domain::policy::denial::denial;
+use roadstead_domain::policy::document::PolicyDocument;
+use roadstead_domain::policy::evaluate::{Policies, evaluate};
+use roadstead_domain::policy::parse::PolicyKind;
+use roadstead_domain::policy::request::{Context as Conditions, Request};
+use roadstead_domain::public::arn::PublicRepositoryArn;
+use roadstead_domain::resource_tag::ResourceTag;
+use roadstead_store::metadata::{MetadataRead, RegistryKey, StoreError};
 
+use crate::Registry;
 use crate::context::RequestContext;
 use crate::error::Error;
 
@@ -32,31 +43,159 @@ impl<T> Authorized<T> {
     }
 }
 
-/// Authorises `ecr:<action>` on a private repository of `registry` in the request's region.
-pub fn repository(
+impl Registry {
+    /// Authorises an action of the repository's own service, such as `PutImage`, on a private or
+    /// public repository, whether or not it exists. A policy of the repository has a say.
+    pub async fn authorize(
+        &self,
+        context: &RequestContext,
+        action: &'static str,
+        key: RepositoryKey,
+    ) -> Result<Authorized<RepositoryKey>, Error> {
+        let stored = self
+            .metadata
+            .read(key.clone(), |tx, key| {
+                Box::pin(async move { policy_in_play(tx, key).await })
+            })
+            .await?;
+        let mut conditions = conditions(context);
+        match &stored {
+            None => decide(context, action, &key, &conditions, &[])?,
+            Some((policy, tags)) => {
+                let tags = tags.iter();
+                let tags = tags.map(|tag| (tag.key.as_str(), tag.value.as_str()));
+                conditions.set_resource_tags(service(key.kind), tags);
+                decide(context, action, &key, &conditions, &[policy])?;
+            }
+        }
+        Ok(Authorized(key))
+    }
+
+    /// Whether the caller could still replace the policy of a repository under this one.
+    pub(crate) fn may_set_policy_under(
+        context: &RequestContext,
+        key: &RepositoryKey,
+        policy: &PolicyDocument,
+    ) -> bool {
+        let conditions = conditions(context);
+        decide(context, "SetRepositoryPolicy", key, &conditions, &[policy]).is_ok()
+    }
+}
+
+/// The policy of a repository, with the tags that its conditions may ask for.
+async fn policy_in_play(
+    tx: &mut dyn MetadataRead,
+    key: &RepositoryKey,
+) -> Result<Option<(PolicyDocument, Vec<ResourceTag>)>, Error> {
+    let Some(repository) = tx.repository(key).await? else {
+        return Ok(None);
+    };
+    let Some(text) = tx.repository_policy(repository.id).await? else {
+        return Ok(None);
+    };
+    // Only what could be read was ever stored; what cannot must not count as no policy.
+    let policy = PolicyDocument::parse(policy_kind(key.kind), &text)
+        .map_err(|error| StoreError::Corrupt(format!("a repository policy: {}", error.reason())))?;
+    let tags = tx.resource_tags(repository.id).await?;
+    Ok(Some((policy, tags)))
+}
+
+/// What kind of policy a repository has.
+pub(crate) fn policy_kind(kind: RepositoryKind) -> PolicyKind {
+    match kind {
+        RepositoryKind::Private | RepositoryKind::Lightsail => PolicyKind::Repository,
+        RepositoryKind::Public => PolicyKind::PublicRepository,
+    }
+}
+
+fn service(kind: RepositoryKind) -> &'static str {
+    match kind {
+        RepositoryKind::Private => "ecr",
+        RepositoryKind::Public => "ecr-public",
+        RepositoryKind::Lightsail => "lightsail",
+    }
+}
+
+fn conditions(context: &RequestContext) -> Conditions {
+    let mut keys = Conditions::default();
+    let origin = &context.origin;
+    keys.set("aws:SourceIp", origin.peer.to_canonical().to_string());
+    keys.set("aws:SecureTransport", origin.is_secure.to_string());
+    keys.set("aws:RequestedRegion", context.region.as_str());
+    if let Some(user_agent) = &origin.user_agent {
+        keys.set("aws:UserAgent", user_agent.as_str());
+    }
+    keys
+}
+
+fn decide(
+    context: &RequestContext,
+    action: &str,
+    key: &RepositoryKey,
+    conditions: &Conditions,
+    policies: &[&PolicyDocument],
+) -> Result<(), Error> {
+    let request = Request {
+        requester: &context.principal.requester(),
+        action: &format!("{}:{action}", service(key.kind)),
+        resource: &arn(key),
+        resource_account: &key.account,
+        context: conditions,
+        now: context.now,
+    };
+    let in_play = Policies {
+        resource: policies,
+        ..Policies::default()
+    };
+    match denial(&request, evaluate(&request, &in_play)) {
+        None => Ok(()),
+        Some(sentence) => Err(Error::AccessDenied(sentence)),
+    }
+}
+
+fn arn(key: &RepositoryKey) -> String {
+    let (account, name) = (key.account.clone(), key.name.clone());
+    match &key.region {
+        Some(region) => {
+            let region = region.clone();
+            RepositoryArn {
+                region,
+                account,
+                name,
+            }
+            .to_string()
+        }
+        None => PublicRepositoryArn { account, name }.to_string(),
+    }
+}
+
+/// Everybody may read what is in a public repository; no policy can change that (ECR Public user
+/// guide, "Identity and access management": pulls need no permission).
+pub fn pull_public(action: &str, key: &RepositoryKey) -> Option<Authorized<RepositoryKey>> {
+    const PULL: [&str; 4] = [
+        "BatchGetImage",
+        "GetDownloadUrlForLayer",
+        "ListImageReferrers",
+        "ListImages",
+    ];
+    let is_pull = key.kind == RepositoryKind::Public && PULL.contains(&action);
+    is_pull.then(|| Authorized(key.clone()))
+}
+
+/// Authorises `ecr-public:<action>` on a public registry as a whole.
+pub fn public_registry(
     context: &RequestContext,
     action: &'static str,
     registry: &AccountId,
-    name: RepositoryName,
-) -> Result<Authorized<RepositoryKey>, Error> {
-    let region = context.region.clone();
-    let resource = || {
-        let (region, account, name) = (region.clone(), registry.clone(), name.clone());
-        RepositoryArn {
-            region,
-            account,
-            name,
-        }
-        .to_string()
-    };
+) -> Result<Authorized<RegistryKey>, Error> {
     if context.principal.account() != Some(registry) {
-        return Err(denied(context, action, resource()));
+        return Err(denied(context, "ecr-public", action, "*"));
     }
-    Ok(Authorized(RepositoryKey::private(
-        registry.clone(),
-        region,
-        name,
-    )))
+    Ok(Authorized(RegistryKey {
+        kind: RepositoryKind::Public,
+        account: registry.clone(),
+        region: None,
+    }))
 }
 
 /// Authorises `ecr:<action>` on a private registry as a whole.
@@ -66,7 +205,7 @@ pub fn registry(
     registry: &AccountId,
 ) -> Result<Authorized<RegistryKey>, Error> {
     if context.principal.account() != Some(registry) {
-        return Err(denied(context, action, "*".into()));
+        return Err(denied(context, "ecr", action, "*"));
     }
     let region: Option<Region> = Some(context.region.clone());
     Ok(Authorized(RegistryKey {
@@ -129,10 +268,10 @@ pub fn operator(key: RepositoryKey) -> Authorized<RepositoryKey> {
 }
 
 /// The sentence of the IAM user guide, "Troubleshoot access denied error messages".
-fn denied(context: &RequestContext, action: &str, resource: String) -> Error {
+fn denied(context: &RequestContext, service: &str, action: &str, resource: &str) -> Error {
     let arn = context.principal.arn();
     Error::AccessDenied(format!(
-        "User: {arn} is not authorized to perform: ecr:{action} on resource: {resource} \
-         because no resource-based policy allows the ecr:{action} action"
+        "User: {arn} is not authorized to perform: {service}:{action} on resource: {resource} \
+         because no resource-based policy allows the {service}:{action} action"
     ))
 }

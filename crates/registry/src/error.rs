@@ -7,8 +7,10 @@ use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::{AccountId, UploadId};
 use roadstead_domain::image::ImageId;
 use roadstead_domain::lifecycle::parse::PolicyRefusal;
+use roadstead_domain::lightsail::refusal::Refusal;
 use roadstead_domain::manifest::ManifestRefusal;
 use roadstead_domain::name::{RepositoryKey, RepositoryName};
+use roadstead_domain::policy::parse::PolicyError;
 use roadstead_domain::reference::ImageTag;
 use roadstead_store::blobs::BlobError;
 use roadstead_store::metadata::StoreError;
@@ -99,6 +101,28 @@ pub enum Error {
         /// What stands in the way; ours.
         why: String,
     },
+    /// `RegistryNotFoundException`: no public registry has this alias.
+    #[error("The registry with name '{0}' does not exist")]
+    RegistryNotFound(String),
+    /// `RepositoryNotFoundException` where the registry itself is not there.
+    #[error(
+        "The repository with name '{name}' does not exist in the registry with id '{registry}'"
+    )]
+    RepositoryOfNoRegistry {
+        /// The repository.
+        name: String,
+        /// The alias that no registry has.
+        registry: String,
+    },
+    /// `RepositoryPolicyNotFoundException`.
+    #[error("Repository policy does not exist for the repository with name '{}' in the registry with id '{}'", .0.name, .0.registry)]
+    RepositoryPolicyNotFound(Place),
+    /// `InvalidParameterException` about the text of a policy of a repository.
+    #[error("{0}")]
+    InvalidRepositoryPolicy(PolicyError),
+    /// More pulls than the settings allow.
+    #[error("Rate exceeded")]
+    RateExceeded,
     /// `LifecyclePolicyNotFoundException`.
     #[error("Lifecycle policy does not exist for the repository with name '{}' in the registry with id '{}'", .0.name, .0.registry)]
     LifecyclePolicyNotFound(Place),
@@ -237,6 +261,9 @@ pub enum Error {
         /// What it had to satisfy.
         constraint: String,
     },
+    /// A call about a container service; its kind says which exception it is.
+    #[error("{0}")]
+    Lightsail(Refusal),
     /// No space is left for bytes; nothing was lost.
     #[error("no space is left")]
     NoSpace,
@@ -246,6 +273,12 @@ pub enum Error {
     /// The blob store failed.
     #[error("the blob store failed")]
     Blob(#[source] BlobError),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Lightsail(refusal)
+    }
 }
 
 impl From<BlobError> for Error {

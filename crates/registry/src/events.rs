@@ -9,7 +9,7 @@ use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::uuid_text;
 use roadstead_domain::image::Image;
 use roadstead_domain::lifecycle::policy::StorageClass;
-use roadstead_domain::name::RepositoryKey;
+use roadstead_domain::name::{RepositoryKey, RepositoryKind};
 use roadstead_domain::reference::ImageTag;
 use roadstead_domain::time::Timestamp;
 use roadstead_store::metadata::{MetadataRead, MetadataWrite, NewEvent, Repository, StoreError};
@@ -132,6 +132,11 @@ impl Announcer {
         events: &[ImageEvent],
     ) -> Result<(), StoreError> {
         let mut rows = Vec::new();
+        // No repository of ECR: nobody but the services that store images in it knows of it.
+        let events = match repository.key.kind {
+            RepositoryKind::Lightsail => &[],
+            RepositoryKind::Private | RepositoryKind::Public => events,
+        };
         for (at, event) in (0..).zip(events) {
             // A batch of transactions shares the seed: the digest tells their events apart.
             let id = uuid_text(self.seed.wrapping_add(at) ^ fold(&event.digest));

@@ -15,10 +15,12 @@ pub mod keyring;
 pub mod layers;
 pub mod lifecycle;
 pub mod paging;
+pub mod public;
 pub mod pull;
 pub mod pull_times;
 pub mod push_manifest;
 pub mod repositories;
+pub mod repository_policy;
 pub mod resource_tags;
 pub mod storage_class;
 pub mod undelete;
@@ -29,13 +31,17 @@ mod loading;
 
 use std::sync::{Arc, Mutex};
 
+use roadstead_domain::lightsail::service::RecordedEnd;
+use roadstead_domain::lightsail::versions::VersionScope;
 use roadstead_domain::time::{Span, Timestamp};
 use roadstead_store::blobs::BlobStore;
 use roadstead_store::metadata::MetadataStore;
 
+use crate::containers::Containers;
 use crate::context::{Clock, Ids};
 use crate::credentials::KeyCache;
 use crate::keyring::KeyRing;
+use crate::public::{PullLimits, PullRates};
 use crate::pull_times::PullTimes;
 use crate::uploads::Sessions;
 use crate::work::{Doing, SweepReport};
@@ -65,10 +71,20 @@ pub struct Rules {
     pub expire_percent_max: Option<u8>,
     /// How long a deleted image or repository can be brought back; not at all if none.
     pub undelete_window: Option<Span>,
+    /// How many public images may be pulled in a second.
+    pub public_pulls: PullLimits,
     /// Who is told of pushes and deletions.
     pub event_destinations: Vec<String>,
     /// Who is told of runs of lifecycle policies; nobody if none.
     pub audit_destination: Option<String>,
+    /// Over what the versions of container images count.
+    pub container_version_scope: VersionScope,
+    /// How deployments of container services end that nothing runs.
+    pub container_recorded_end: RecordedEnd,
+    /// How long a container service stays at least in a state that ends by itself.
+    pub container_dwell: Span,
+    /// How long a pushed container image waits to be registered.
+    pub container_push_grace: Span,
 }
 
 impl Default for Rules {
@@ -84,8 +100,13 @@ impl Default for Rules {
             orphan_grace: Span::hours(24),
             expire_percent_max: None,
             undelete_window: None,
+            public_pulls: PullLimits::default(),
             event_destinations: Vec::new(),
             audit_destination: None,
+            container_version_scope: VersionScope::default(),
+            container_recorded_end: RecordedEnd::default(),
+            container_dwell: Span(500_000),
+            container_push_grace: Span::hours(24),
         }
     }
 }
@@ -100,6 +121,7 @@ pub struct Registry {
     rules: Rules,
     sessions: Sessions,
     pull_times: PullTimes,
+    pull_rates: PullRates,
     doing: Doing,
     /// Rung when a preview is asked for.
     preview_bell: tokio::sync::Notify,
@@ -107,6 +129,7 @@ pub struct Registry {
     sweeping: tokio::sync::Mutex<()>,
     swept: Mutex<SweepReport>,
     key_cache: KeyCache,
+    containers: Containers,
 }
 
 impl Registry {
@@ -131,11 +154,13 @@ impl Registry {
             rules,
             sessions,
             pull_times: PullTimes::default(),
+            pull_rates: PullRates::default(),
             doing: Doing::default(),
             preview_bell: tokio::sync::Notify::new(),
             sweeping,
             swept: Mutex::default(),
             key_cache,
+            containers: Containers::default(),
         }
     }
 

@@ -11,7 +11,7 @@ use roadstead_domain::lifecycle::policy::StorageClass;
 use roadstead_domain::limits::{MANIFEST_BYTES_MAX, TAGS_PER_IMAGE_MAX};
 use roadstead_domain::manifest::{Contents, Manifest, ManifestRefusal};
 use roadstead_domain::media_type::MediaType;
-use roadstead_domain::name::RepositoryKey;
+use roadstead_domain::name::{RepositoryKey, RepositoryKind};
 use roadstead_domain::reference::ImageTag;
 use roadstead_domain::tagging::{PushState, TagPlan};
 use roadstead_domain::time::Timestamp;
@@ -59,6 +59,8 @@ struct Prepared {
     tag: Option<ImageTag>,
     now: Timestamp,
     seq: i64,
+    /// Until when a container image waits to be registered.
+    waits_until: Timestamp,
     announcer: Announcer,
 }
 
@@ -85,6 +87,7 @@ impl Registry {
             tag: push.tag,
             now,
             seq,
+            waits_until: now + self.rules.container_push_grace,
             announcer: self.announcer(now),
         };
         self.metadata
@@ -157,6 +160,10 @@ async fn store(tx: &mut dyn MetadataWrite, push: &Prepared) -> Result<Pushed, Er
             return Err(Error::LimitExceeded("tags per image"));
         }
         tx.put_tag(repository.id, tag, &push.digest, push.now, push.seq)
+            .await?;
+    }
+    if push.key.kind == RepositoryKind::Lightsail {
+        tx.put_container_push(repository.id, &push.digest, push.waits_until)
             .await?;
     }
     announce(tx, &repository, push, was, plan).await?;

@@ -5,7 +5,7 @@ use roadstead_domain::name::{RepositoryKey, RepositoryName};
 use roadstead_domain::resource_tag::{ResourceTag, merge};
 use roadstead_domain::tagging::TagMutability;
 use roadstead_domain::time::Timestamp;
-use roadstead_store::metadata::NewRepository;
+use roadstead_store::metadata::{MetadataWrite, NewRepository};
 
 use crate::Registry;
 use crate::access::Authorized;
@@ -44,18 +44,7 @@ impl Registry {
         };
         self.metadata
             .write(new, |tx, new| {
-                Box::pin(async move {
-                    let id = tx.insert_repository(new).await?;
-                    let id =
-                        id.ok_or_else(|| Error::RepositoryAlreadyExists(Place::from(&new.key)))?;
-                    Ok(Repository {
-                        id,
-                        key: new.key.clone(),
-                        created_at: new.created_at,
-                        tag_mutability: new.tag_mutability.clone(),
-                        scan_on_push: new.scan_on_push,
-                    })
-                })
+                Box::pin(async move { insert(tx, new).await })
             })
             .await
     }
@@ -191,4 +180,20 @@ impl Registry {
             })
             .await
     }
+}
+
+/// Makes a repository, unless its name is taken.
+pub(crate) async fn insert(
+    tx: &mut dyn MetadataWrite,
+    new: &NewRepository,
+) -> Result<Repository, Error> {
+    let id = tx.insert_repository(new).await?;
+    let id = id.ok_or_else(|| Error::RepositoryAlreadyExists(Place::from(&new.key)))?;
+    Ok(Repository {
+        id,
+        key: new.key.clone(),
+        created_at: new.created_at,
+        tag_mutability: new.tag_mutability.clone(),
+        scan_on_push: new.scan_on_push,
+    })
 }

@@ -33,7 +33,16 @@ pub async fn send(address: SocketAddr, mut request: Request<Bytes>) -> Result<Re
     Ok(Response::from_parts(head, body))
 }
 
-/// A signed JSON 1.1 request to Amazon ECR.
+/// The service that a target belongs to, as signatures name it.
+fn signing_name(target: &str) -> &'static str {
+    match target.split('.').next() {
+        Some("Lightsail_20161128") => "lightsail",
+        Some("SpencerFrontendService") => "ecr-public",
+        _ => "ecr",
+    }
+}
+
+/// A signed JSON 1.1 request to an AWS API.
 pub fn signed(
     address: SocketAddr,
     credentials: &Credentials<'_>,
@@ -58,7 +67,7 @@ pub fn signed(
     };
     let signing = Signing {
         region,
-        service: "ecr",
+        service: signing_name(target),
         signed_at_secs: now.seconds(),
         path_style: PathStyle::Normalized,
     };

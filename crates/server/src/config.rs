@@ -10,12 +10,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use roadstead_domain::ids::{AccountId, Region};
+use roadstead_domain::lightsail::service::RecordedEnd;
+use roadstead_domain::lightsail::versions::VersionScope;
+use roadstead_domain::name::RepositoryName;
+use roadstead_domain::public::pull_rate::PullRate;
 use roadstead_domain::time::Span;
 use roadstead_registry::Rules;
+use roadstead_registry::public::PullLimits;
 use serde::Deserialize;
 
 pub use self::sections::{
-    Audit, Events, Http, Lifecycle, Log, Secret, Sweep, Tokens, Undelete, Uploads,
+    Audit, EcrPublic, Events, Http, Lifecycle, Lightsail, Log, Secret, Sweep, Tokens, Undelete,
+    Uploads,
 };
 
 /// The name of the audit log among the destinations of events.
@@ -37,6 +43,8 @@ pub struct Config {
     pub strict_ecr: bool,
     /// Addresses.
     pub http: Http,
+    /// The public registry.
+    pub ecr_public: EcrPublic,
     /// The sweep.
     pub sweep: Sweep,
     /// Uploads.
@@ -45,6 +53,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// Lifecycle policies.
     pub lifecycle: Lifecycle,
+    /// Container services.
+    pub lightsail: Lightsail,
     /// Bringing back what was deleted.
     pub undelete: Undelete,
     /// Webhooks.
@@ -65,10 +75,12 @@ impl Default for Config {
             region: "us-east-1".into(),
             strict_ecr: false,
             http: Http::default(),
+            ecr_public: EcrPublic::default(),
             sweep: Sweep::default(),
             uploads: Uploads::default(),
             tokens: Tokens::default(),
             lifecycle: Lifecycle::default(),
+            lightsail: Lightsail::default(),
             undelete: Undelete::default(),
             events: Events::default(),
             audit: Audit::default(),
@@ -88,6 +100,10 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("http", "repository_host"),
     ("http", "repository_scheme"),
     ("http", "public_endpoints"),
+    ("ecr_public", "host"),
+    ("ecr_public", "path"),
+    ("ecr_public", "anonymous_pulls_max"),
+    ("ecr_public", "account_pulls_max"),
     ("sweep", "grace_seconds"),
     ("sweep", "interval_seconds"),
     ("uploads", "expiry_seconds"),
@@ -95,6 +111,10 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("lifecycle", "interval_seconds"),
     ("lifecycle", "orphan_grace_seconds"),
     ("lifecycle", "expire_percent_max"),
+    ("lightsail", "version_scope"),
+    ("lightsail", "recorded_end"),
+    ("lightsail", "dwell_milliseconds"),
+    ("lightsail", "url_suffix"),
     ("undelete", "window_seconds"),
     ("events", "webhooks"),
     ("events", "secret"),
@@ -160,6 +180,10 @@ impl Config {
         if !["text", "json"].contains(&self.log.format.as_str()) {
             bail!("log.format is 'text' or 'json', not '{}'", self.log.format);
         }
+        // It stands before aliases in paths, as a repository name does.
+        if RepositoryName::parse(&self.ecr_public.path).is_err() {
+            bail!("ecr_public.path has the form of a repository name");
+        }
         if self.sweep.interval_seconds == 0 {
             bail!("sweep.interval_seconds is at least 1");
         }
@@ -188,7 +212,30 @@ impl Config {
         {
             bail!("http.repository_scheme is 'http' or 'https', not '{scheme}'");
         }
+        self.version_scope()?;
+        self.recorded_end()?;
+        if let Some(suffix) = &self.lightsail.url_suffix
+            && (suffix.is_empty() || suffix.contains(['/', ' ']) || suffix.starts_with('.'))
+        {
+            bail!("lightsail.url_suffix is a domain, with a port or without, not '{suffix}'");
+        }
         Ok(())
+    }
+
+    fn version_scope(&self) -> Result<VersionScope> {
+        match self.lightsail.version_scope.as_str() {
+            "label" => Ok(VersionScope::PerLabel),
+            "service" => Ok(VersionScope::PerService),
+            other => bail!("lightsail.version_scope is 'label' or 'service', not '{other}'"),
+        }
+    }
+
+    fn recorded_end(&self) -> Result<RecordedEnd> {
+        match self.lightsail.recorded_end.as_str() {
+            "active" => Ok(RecordedEnd::Active),
+            "failed" => Ok(RecordedEnd::Failed),
+            other => bail!("lightsail.recorded_end is 'active' or 'failed', not '{other}'"),
+        }
     }
 
     /// The default account.
@@ -216,8 +263,16 @@ impl Config {
                 0 => None,
                 window => Some(seconds(window)),
             },
+            public_pulls: PullLimits {
+                anonymous: PullRate::per_second(self.ecr_public.anonymous_pulls_max),
+                account: PullRate::per_second(self.ecr_public.account_pulls_max),
+            },
             event_destinations: self.events.webhooks.clone(),
             audit_destination: self.audit_file().map(|_| AUDIT.to_owned()),
+            // Both were checked when they were read.
+            container_version_scope: self.version_scope().unwrap_or_default(),
+            container_recorded_end: self.recorded_end().unwrap_or_default(),
+            container_dwell: Span(i64::from(self.lightsail.dwell_milliseconds) * 1000),
             ..Rules::default()
         }
     }
@@ -240,6 +295,9 @@ impl Config {
             repository_host: self.http.repository_host.clone(),
             repository_scheme: self.http.repository_scheme.clone(),
             public_endpoints: self.http.public_endpoints.clone(),
+            container_url_suffix: self.lightsail.url_suffix.clone(),
+            public_host: self.ecr_public.host.clone(),
+            public_path: self.ecr_public.path.clone(),
         })
     }
 }
@@ -255,7 +313,7 @@ fn value_of(key: &str, text: &str) -> toml::Value {
             toml::Value::Array(parts.map(|part| toml::Value::String(part.into())).collect())
         }
         "strict_ecr" if text == "true" || text == "false" => toml::Value::Boolean(text == "true"),
-        key if key.ends_with("_seconds") || key.ends_with("_max") => match text.parse() {
+        key if key.ends_with("seconds") || key.ends_with("_max") => match text.parse() {
             Ok(number) => toml::Value::Integer(number),
             Err(_) => toml::Value::String(text.into()),
         },

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use roadstead_domain::ids::AccountId;
+use roadstead_domain::public::alias::{Alias, RegistryAlias};
 use roadstead_domain::time::Timestamp;
 use roadstead_registry::Registry;
 use roadstead_registry::context::Clock;
@@ -57,6 +58,20 @@ pub enum Command {
     KeyDisable {
         /// Its id.
         id: String,
+    },
+    /// Give a public registry an alias.
+    AliasAdd {
+        /// Of this account.
+        account: String,
+        /// The alias.
+        alias: String,
+        /// Whether addresses show it.
+        is_primary: bool,
+    },
+    /// List the aliases of a public registry.
+    AliasList {
+        /// Of this account.
+        account: String,
     },
     /// What a sweep would find.
     SweepStatus,
@@ -322,6 +337,34 @@ async fn execute(
             true => Ok(json!({ "accessKeyId": id, "disabled": true })),
             false => bail!("there is no access key '{id}'"),
         },
+        Command::AliasAdd {
+            account,
+            alias,
+            is_primary,
+        } => {
+            let name = RegistryAlias::parse(alias).context(
+                "an alias has 2 to 50 lower-case letters and digits, a letter first, with single \
+                 '.', '_' and '-' between them",
+            )?;
+            match registry
+                .add_alias(parse(account)?, name, *is_primary)
+                .await?
+            {
+                true => Ok(json!({ "alias": alias })),
+                false => bail!("the alias '{alias}' is taken"),
+            }
+        }
+        Command::AliasList { account } => {
+            let address = registry.public_address(&parse(account)?).await?;
+            let describe = |alias: &Alias| {
+                json!({
+                    "alias": alias.name.as_str(),
+                    "primary": alias.is_primary,
+                    "default": alias.is_default,
+                })
+            };
+            Ok(address.aliases.iter().map(describe).collect())
+        }
         Command::SweepStatus => {
             let status = registry.sweep_status(clock.now()).await?;
             Ok(json!({

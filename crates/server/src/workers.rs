@@ -1,5 +1,5 @@
 //! What a server does besides answering: sweeping, evaluating previews, running lifecycle policies,
-//! writing pull times, delivering events. Each is a loop that logs its failures and goes on.
+//! writing pull times, advancing container services, delivering events. Each is a loop that logs its failures and goes on.
 //!
 //! Every step is a use case of the registry; nothing is decided here.
 
@@ -23,6 +23,13 @@ const PREVIEWS_EVERY: Duration = Duration::from_secs(5);
 const LIFECYCLE_EVERY: Duration = Duration::from_secs(30);
 /// The shortest pause between looks for a policy that is due.
 const LIFECYCLE_LEAST: Duration = Duration::from_secs(1);
+/// How long a change of a container service can wait if the bell that it rings was not heard, and
+/// how long what is too old is kept too long.
+const CONTAINERS_EVERY: Duration = Duration::from_secs(30);
+/// How long a line waits that a container wrote.
+const CONTAINER_LINES_EVERY: Duration = Duration::from_secs(1);
+/// The shortest pause between steps.
+const CONTAINERS_LEAST: Duration = Duration::from_millis(10);
 /// The pause after a failure.
 const FAILED: Duration = Duration::from_secs(5);
 /// How long the end of the server waits for what is being delivered.
@@ -61,6 +68,7 @@ impl Workers {
         steps.spawn(write_pull_times(registry.clone()));
         steps.spawn(evaluate_previews(registry.clone(), clock.clone()));
         steps.spawn(run_lifecycle(registry.clone(), clock.clone()));
+        steps.spawn(advance_containers(registry.clone(), clock.clone()));
         steps.spawn(sweep(registry, clock, sweep_pause));
         Ok(workers)
     }
@@ -157,6 +165,35 @@ async fn run_lifecycle(registry: Arc<Registry>, clock: Arc<dyn Clock>) {
             }
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// Ends changes of container services as they become due, and keeps what containers write.
+async fn advance_containers(registry: Arc<Registry>, clock: Arc<dyn Clock>) {
+    while let Err(error) = registry.want_all_containers().await {
+        tracing::error!(error = %error_chain(&error), "container services");
+        tokio::time::sleep(FAILED).await;
+    }
+    let longest = match registry.runtime() {
+        Some(_) => CONTAINER_LINES_EVERY,
+        None => CONTAINERS_EVERY,
+    };
+    loop {
+        match registry.containers_step(clock.now()).await {
+            Ok(due) => {
+                let pause = due.map_or(longest, |due| {
+                    let micros = due.0.saturating_sub(clock.now().0);
+                    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+                        .clamp(CONTAINERS_LEAST, longest)
+                });
+                // Not heard is no loss: it is looked for again soon.
+                let _ = tokio::time::timeout(pause, registry.containers_asked()).await;
+            }
+            Err(error) => {
+                tracing::error!(error = %error_chain(&error), "container services");
+                tokio::time::sleep(FAILED).await;
+            }
+        }
     }
 }
 

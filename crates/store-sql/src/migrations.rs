@@ -27,6 +27,16 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "lifecycle",
         text: include_str!("../schema/0002_lifecycle.sql"),
     },
+    Migration {
+        version: 3,
+        name: "public",
+        text: include_str!("../schema/0003_public.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "containers",
+        text: include_str!("../schema/0004_containers.sql"),
+    },
 ];
 
 /// Makes the table that records which steps were applied.

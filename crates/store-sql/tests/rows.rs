@@ -8,11 +8,12 @@ use roadstead_store::metadata::contract::{deletion, fresh_account};
 use roadstead_store_sql::{PostgresStore, SqliteOptions, SqliteStore};
 
 /// Every table but the record of the schema.
-const TABLES: [&str; 20] = [
+const TABLES: [&str; 25] = [
     "access_key",
     "blob",
     "blob_edge",
     "blob_link",
+    "catalog_data",
     "deleted_image",
     "event",
     "garbage",
@@ -24,9 +25,13 @@ const TABLES: [&str; 20] = [
     "lifecycle_preview_page",
     "lifecycle_run",
     "lifecycle_run_page",
+    "logo",
     "manifest",
     "manifest_child",
+    "public_registry",
+    "registry_alias",
     "repository",
+    "repository_policy",
     "resource_tag",
     "upload",
 ];

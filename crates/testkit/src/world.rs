@@ -66,6 +66,9 @@ impl Default for WorldBuilder {
             repository_host: None,
             repository_scheme: None,
             public_endpoints: vec![],
+            container_url_suffix: None,
+            public_host: None,
+            public_path: "public.ecr.aws".into(),
         };
         Self {
             rules: Rules::default(),
@@ -97,6 +100,7 @@ impl WorldBuilder {
     pub fn with_aws_hosts(mut self) -> Self {
         self.settings.repository_host = Some("{account}.dkr.ecr.{region}.amazonaws.com".into());
         self.settings.repository_scheme = Some("https".into());
+        self.settings.public_host = Some("public.ecr.aws".into());
         self
     }
 

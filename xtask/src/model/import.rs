@@ -16,8 +16,9 @@ use sha2::{Digest, Sha256};
 use super::shape::{Kind, MemberFacts, Metadata, Model, OperationFacts, Paginator, ShapeFacts};
 use super::{SERVICES, print, root};
 
-/// The container part of Lightsail; the rest of that service is not ours.
-const LIGHTSAIL_OPERATIONS: [&str; 14] = [
+/// The container part of Lightsail, and what its clients call beside it; the rest of that service is
+/// not ours.
+const LIGHTSAIL_OPERATIONS: [&str; 17] = [
     "CreateContainerService",
     "CreateContainerServiceDeployment",
     "CreateContainerServiceRegistryLogin",
@@ -30,7 +31,10 @@ const LIGHTSAIL_OPERATIONS: [&str; 14] = [
     "GetContainerServiceMetricData",
     "GetContainerServicePowers",
     "GetContainerServices",
+    "GetRegions",
     "RegisterContainerImage",
+    "TagResource",
+    "UntagResource",
     "UpdateContainerService",
 ];
 

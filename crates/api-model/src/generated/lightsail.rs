@@ -26,6 +26,36 @@ pub struct AccessDeniedException {
     pub tip: Option<String>,
 }
 
+/// Wire shape `AccountSetupInProgressException`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountSetupInProgressException {
+    /// `code`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// `docs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docs: Option<String>,
+    /// `message`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// `tip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tip: Option<String>,
+}
+
+/// Wire shape `AvailabilityZone`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AvailabilityZone {
+    /// `state`; pattern `.*\S.*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// `zoneName`; pattern `.*\S.*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone_name: Option<String>,
+}
+
 /// Wire shape `Container`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -786,6 +816,27 @@ pub struct GetContainerServicesRequest {
     pub service_name: Option<String>,
 }
 
+/// Wire shape `GetRegionsRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GetRegionsRequest {
+    /// `includeAvailabilityZones`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub include_availability_zones: Option<bool>,
+    /// `includeRelationalDatabaseAvailabilityZones`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub include_relational_database_availability_zones: Option<bool>,
+}
+
+/// Wire shape `GetRegionsResult`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GetRegionsResult {
+    /// `regions`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regions: Option<Vec<Region>>,
+}
+
 /// Wire shape `InvalidInputException`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -1045,6 +1096,562 @@ pub struct NotFoundException {
     pub tip: Option<String>,
 }
 
+/// Wire shape `Operation`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Operation {
+    /// `createdAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// `errorCode`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+    /// `errorDetails`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_details: Option<String>,
+    /// `id`; pattern `.*\S.*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `isTerminal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_terminal: Option<bool>,
+    /// `location`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<ResourceLocation>,
+    /// `operationDetails`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_details: Option<String>,
+    /// `operationType`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_type: Option<OperationType>,
+    /// `resourceName`; pattern `\w[\w\-]*\w`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_name: Option<String>,
+    /// `resourceType`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_type: Option<ResourceType>,
+    /// `status`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<OperationStatus>,
+    /// `statusChangedAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_changed_at: Option<Timestamp>,
+}
+
+/// Wire shape `OperationFailureException`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationFailureException {
+    /// `code`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// `docs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docs: Option<String>,
+    /// `message`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// `tip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tip: Option<String>,
+}
+
+/// Wire enum `OperationStatus`, closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum OperationStatus {
+    /// `NotStarted`.
+    #[serde(rename = "NotStarted")]
+    NotStarted,
+    /// `Started`.
+    #[serde(rename = "Started")]
+    Started,
+    /// `Failed`.
+    #[serde(rename = "Failed")]
+    Failed,
+    /// `Completed`.
+    #[serde(rename = "Completed")]
+    Completed,
+    /// `Succeeded`.
+    #[serde(rename = "Succeeded")]
+    Succeeded,
+}
+
+impl OperationStatus {
+    /// Every value, in model order.
+    pub const ALL: &[Self] = &[
+        Self::NotStarted,
+        Self::Started,
+        Self::Failed,
+        Self::Completed,
+        Self::Succeeded,
+    ];
+
+    /// The value on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotStarted => "NotStarted",
+            Self::Started => "Started",
+            Self::Failed => "Failed",
+            Self::Completed => "Completed",
+            Self::Succeeded => "Succeeded",
+        }
+    }
+}
+
+/// Wire enum `OperationType`, closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum OperationType {
+    /// `DeleteKnownHostKeys`.
+    #[serde(rename = "DeleteKnownHostKeys")]
+    DeleteKnownHostKeys,
+    /// `DeleteInstance`.
+    #[serde(rename = "DeleteInstance")]
+    DeleteInstance,
+    /// `CreateInstance`.
+    #[serde(rename = "CreateInstance")]
+    CreateInstance,
+    /// `StopInstance`.
+    #[serde(rename = "StopInstance")]
+    StopInstance,
+    /// `StartInstance`.
+    #[serde(rename = "StartInstance")]
+    StartInstance,
+    /// `RebootInstance`.
+    #[serde(rename = "RebootInstance")]
+    RebootInstance,
+    /// `OpenInstancePublicPorts`.
+    #[serde(rename = "OpenInstancePublicPorts")]
+    OpenInstancePublicPorts,
+    /// `PutInstancePublicPorts`.
+    #[serde(rename = "PutInstancePublicPorts")]
+    PutInstancePublicPorts,
+    /// `CloseInstancePublicPorts`.
+    #[serde(rename = "CloseInstancePublicPorts")]
+    CloseInstancePublicPorts,
+    /// `AllocateStaticIp`.
+    #[serde(rename = "AllocateStaticIp")]
+    AllocateStaticIp,
+    /// `ReleaseStaticIp`.
+    #[serde(rename = "ReleaseStaticIp")]
+    ReleaseStaticIp,
+    /// `AttachStaticIp`.
+    #[serde(rename = "AttachStaticIp")]
+    AttachStaticIp,
+    /// `DetachStaticIp`.
+    #[serde(rename = "DetachStaticIp")]
+    DetachStaticIp,
+    /// `UpdateDomainEntry`.
+    #[serde(rename = "UpdateDomainEntry")]
+    UpdateDomainEntry,
+    /// `DeleteDomainEntry`.
+    #[serde(rename = "DeleteDomainEntry")]
+    DeleteDomainEntry,
+    /// `CreateDomain`.
+    #[serde(rename = "CreateDomain")]
+    CreateDomain,
+    /// `DeleteDomain`.
+    #[serde(rename = "DeleteDomain")]
+    DeleteDomain,
+    /// `CreateInstanceSnapshot`.
+    #[serde(rename = "CreateInstanceSnapshot")]
+    CreateInstanceSnapshot,
+    /// `DeleteInstanceSnapshot`.
+    #[serde(rename = "DeleteInstanceSnapshot")]
+    DeleteInstanceSnapshot,
+    /// `CreateInstancesFromSnapshot`.
+    #[serde(rename = "CreateInstancesFromSnapshot")]
+    CreateInstancesFromSnapshot,
+    /// `CreateLoadBalancer`.
+    #[serde(rename = "CreateLoadBalancer")]
+    CreateLoadBalancer,
+    /// `DeleteLoadBalancer`.
+    #[serde(rename = "DeleteLoadBalancer")]
+    DeleteLoadBalancer,
+    /// `AttachInstancesToLoadBalancer`.
+    #[serde(rename = "AttachInstancesToLoadBalancer")]
+    AttachInstancesToLoadBalancer,
+    /// `DetachInstancesFromLoadBalancer`.
+    #[serde(rename = "DetachInstancesFromLoadBalancer")]
+    DetachInstancesFromLoadBalancer,
+    /// `UpdateLoadBalancerAttribute`.
+    #[serde(rename = "UpdateLoadBalancerAttribute")]
+    UpdateLoadBalancerAttribute,
+    /// `CreateLoadBalancerTlsCertificate`.
+    #[serde(rename = "CreateLoadBalancerTlsCertificate")]
+    CreateLoadBalancerTlsCertificate,
+    /// `DeleteLoadBalancerTlsCertificate`.
+    #[serde(rename = "DeleteLoadBalancerTlsCertificate")]
+    DeleteLoadBalancerTlsCertificate,
+    /// `AttachLoadBalancerTlsCertificate`.
+    #[serde(rename = "AttachLoadBalancerTlsCertificate")]
+    AttachLoadBalancerTlsCertificate,
+    /// `CreateDisk`.
+    #[serde(rename = "CreateDisk")]
+    CreateDisk,
+    /// `DeleteDisk`.
+    #[serde(rename = "DeleteDisk")]
+    DeleteDisk,
+    /// `AttachDisk`.
+    #[serde(rename = "AttachDisk")]
+    AttachDisk,
+    /// `DetachDisk`.
+    #[serde(rename = "DetachDisk")]
+    DetachDisk,
+    /// `CreateDiskSnapshot`.
+    #[serde(rename = "CreateDiskSnapshot")]
+    CreateDiskSnapshot,
+    /// `DeleteDiskSnapshot`.
+    #[serde(rename = "DeleteDiskSnapshot")]
+    DeleteDiskSnapshot,
+    /// `CreateDiskFromSnapshot`.
+    #[serde(rename = "CreateDiskFromSnapshot")]
+    CreateDiskFromSnapshot,
+    /// `CreateRelationalDatabase`.
+    #[serde(rename = "CreateRelationalDatabase")]
+    CreateRelationalDatabase,
+    /// `UpdateRelationalDatabase`.
+    #[serde(rename = "UpdateRelationalDatabase")]
+    UpdateRelationalDatabase,
+    /// `DeleteRelationalDatabase`.
+    #[serde(rename = "DeleteRelationalDatabase")]
+    DeleteRelationalDatabase,
+    /// `CreateRelationalDatabaseFromSnapshot`.
+    #[serde(rename = "CreateRelationalDatabaseFromSnapshot")]
+    CreateRelationalDatabaseFromSnapshot,
+    /// `CreateRelationalDatabaseSnapshot`.
+    #[serde(rename = "CreateRelationalDatabaseSnapshot")]
+    CreateRelationalDatabaseSnapshot,
+    /// `DeleteRelationalDatabaseSnapshot`.
+    #[serde(rename = "DeleteRelationalDatabaseSnapshot")]
+    DeleteRelationalDatabaseSnapshot,
+    /// `UpdateRelationalDatabaseParameters`.
+    #[serde(rename = "UpdateRelationalDatabaseParameters")]
+    UpdateRelationalDatabaseParameters,
+    /// `StartRelationalDatabase`.
+    #[serde(rename = "StartRelationalDatabase")]
+    StartRelationalDatabase,
+    /// `RebootRelationalDatabase`.
+    #[serde(rename = "RebootRelationalDatabase")]
+    RebootRelationalDatabase,
+    /// `StopRelationalDatabase`.
+    #[serde(rename = "StopRelationalDatabase")]
+    StopRelationalDatabase,
+    /// `EnableAddOn`.
+    #[serde(rename = "EnableAddOn")]
+    EnableAddOn,
+    /// `DisableAddOn`.
+    #[serde(rename = "DisableAddOn")]
+    DisableAddOn,
+    /// `PutAlarm`.
+    #[serde(rename = "PutAlarm")]
+    PutAlarm,
+    /// `GetAlarms`.
+    #[serde(rename = "GetAlarms")]
+    GetAlarms,
+    /// `DeleteAlarm`.
+    #[serde(rename = "DeleteAlarm")]
+    DeleteAlarm,
+    /// `TestAlarm`.
+    #[serde(rename = "TestAlarm")]
+    TestAlarm,
+    /// `CreateContactMethod`.
+    #[serde(rename = "CreateContactMethod")]
+    CreateContactMethod,
+    /// `GetContactMethods`.
+    #[serde(rename = "GetContactMethods")]
+    GetContactMethods,
+    /// `SendContactMethodVerification`.
+    #[serde(rename = "SendContactMethodVerification")]
+    SendContactMethodVerification,
+    /// `DeleteContactMethod`.
+    #[serde(rename = "DeleteContactMethod")]
+    DeleteContactMethod,
+    /// `CreateDistribution`.
+    #[serde(rename = "CreateDistribution")]
+    CreateDistribution,
+    /// `UpdateDistribution`.
+    #[serde(rename = "UpdateDistribution")]
+    UpdateDistribution,
+    /// `DeleteDistribution`.
+    #[serde(rename = "DeleteDistribution")]
+    DeleteDistribution,
+    /// `ResetDistributionCache`.
+    #[serde(rename = "ResetDistributionCache")]
+    ResetDistributionCache,
+    /// `AttachCertificateToDistribution`.
+    #[serde(rename = "AttachCertificateToDistribution")]
+    AttachCertificateToDistribution,
+    /// `DetachCertificateFromDistribution`.
+    #[serde(rename = "DetachCertificateFromDistribution")]
+    DetachCertificateFromDistribution,
+    /// `UpdateDistributionBundle`.
+    #[serde(rename = "UpdateDistributionBundle")]
+    UpdateDistributionBundle,
+    /// `SetIpAddressType`.
+    #[serde(rename = "SetIpAddressType")]
+    SetIpAddressType,
+    /// `CreateCertificate`.
+    #[serde(rename = "CreateCertificate")]
+    CreateCertificate,
+    /// `DeleteCertificate`.
+    #[serde(rename = "DeleteCertificate")]
+    DeleteCertificate,
+    /// `CreateContainerService`.
+    #[serde(rename = "CreateContainerService")]
+    CreateContainerService,
+    /// `UpdateContainerService`.
+    #[serde(rename = "UpdateContainerService")]
+    UpdateContainerService,
+    /// `DeleteContainerService`.
+    #[serde(rename = "DeleteContainerService")]
+    DeleteContainerService,
+    /// `CreateContainerServiceDeployment`.
+    #[serde(rename = "CreateContainerServiceDeployment")]
+    CreateContainerServiceDeployment,
+    /// `CreateContainerServiceRegistryLogin`.
+    #[serde(rename = "CreateContainerServiceRegistryLogin")]
+    CreateContainerServiceRegistryLogin,
+    /// `RegisterContainerImage`.
+    #[serde(rename = "RegisterContainerImage")]
+    RegisterContainerImage,
+    /// `DeleteContainerImage`.
+    #[serde(rename = "DeleteContainerImage")]
+    DeleteContainerImage,
+    /// `CreateBucket`.
+    #[serde(rename = "CreateBucket")]
+    CreateBucket,
+    /// `DeleteBucket`.
+    #[serde(rename = "DeleteBucket")]
+    DeleteBucket,
+    /// `CreateBucketAccessKey`.
+    #[serde(rename = "CreateBucketAccessKey")]
+    CreateBucketAccessKey,
+    /// `DeleteBucketAccessKey`.
+    #[serde(rename = "DeleteBucketAccessKey")]
+    DeleteBucketAccessKey,
+    /// `UpdateBucketBundle`.
+    #[serde(rename = "UpdateBucketBundle")]
+    UpdateBucketBundle,
+    /// `UpdateBucket`.
+    #[serde(rename = "UpdateBucket")]
+    UpdateBucket,
+    /// `SetResourceAccessForBucket`.
+    #[serde(rename = "SetResourceAccessForBucket")]
+    SetResourceAccessForBucket,
+    /// `UpdateInstanceMetadataOptions`.
+    #[serde(rename = "UpdateInstanceMetadataOptions")]
+    UpdateInstanceMetadataOptions,
+    /// `StartGUISession`.
+    #[serde(rename = "StartGUISession")]
+    StartGUISession,
+    /// `StopGUISession`.
+    #[serde(rename = "StopGUISession")]
+    StopGUISession,
+    /// `SetupInstanceHttps`.
+    #[serde(rename = "SetupInstanceHttps")]
+    SetupInstanceHttps,
+    /// `GetProfile`.
+    #[serde(rename = "GetProfile")]
+    GetProfile,
+    /// `CreateSubdomain`.
+    #[serde(rename = "CreateSubdomain")]
+    CreateSubdomain,
+    /// `UpdateSubdomainAssociation`.
+    #[serde(rename = "UpdateSubdomainAssociation")]
+    UpdateSubdomainAssociation,
+    /// `DeleteSubdomain`.
+    #[serde(rename = "DeleteSubdomain")]
+    DeleteSubdomain,
+}
+
+impl OperationType {
+    /// Every value, in model order.
+    pub const ALL: &[Self] = &[
+        Self::DeleteKnownHostKeys,
+        Self::DeleteInstance,
+        Self::CreateInstance,
+        Self::StopInstance,
+        Self::StartInstance,
+        Self::RebootInstance,
+        Self::OpenInstancePublicPorts,
+        Self::PutInstancePublicPorts,
+        Self::CloseInstancePublicPorts,
+        Self::AllocateStaticIp,
+        Self::ReleaseStaticIp,
+        Self::AttachStaticIp,
+        Self::DetachStaticIp,
+        Self::UpdateDomainEntry,
+        Self::DeleteDomainEntry,
+        Self::CreateDomain,
+        Self::DeleteDomain,
+        Self::CreateInstanceSnapshot,
+        Self::DeleteInstanceSnapshot,
+        Self::CreateInstancesFromSnapshot,
+        Self::CreateLoadBalancer,
+        Self::DeleteLoadBalancer,
+        Self::AttachInstancesToLoadBalancer,
+        Self::DetachInstancesFromLoadBalancer,
+        Self::UpdateLoadBalancerAttribute,
+        Self::CreateLoadBalancerTlsCertificate,
+        Self::DeleteLoadBalancerTlsCertificate,
+        Self::AttachLoadBalancerTlsCertificate,
+        Self::CreateDisk,
+        Self::DeleteDisk,
+        Self::AttachDisk,
+        Self::DetachDisk,
+        Self::CreateDiskSnapshot,
+        Self::DeleteDiskSnapshot,
+        Self::CreateDiskFromSnapshot,
+        Self::CreateRelationalDatabase,
+        Self::UpdateRelationalDatabase,
+        Self::DeleteRelationalDatabase,
+        Self::CreateRelationalDatabaseFromSnapshot,
+        Self::CreateRelationalDatabaseSnapshot,
+        Self::DeleteRelationalDatabaseSnapshot,
+        Self::UpdateRelationalDatabaseParameters,
+        Self::StartRelationalDatabase,
+        Self::RebootRelationalDatabase,
+        Self::StopRelationalDatabase,
+        Self::EnableAddOn,
+        Self::DisableAddOn,
+        Self::PutAlarm,
+        Self::GetAlarms,
+        Self::DeleteAlarm,
+        Self::TestAlarm,
+        Self::CreateContactMethod,
+        Self::GetContactMethods,
+        Self::SendContactMethodVerification,
+        Self::DeleteContactMethod,
+        Self::CreateDistribution,
+        Self::UpdateDistribution,
+        Self::DeleteDistribution,
+        Self::ResetDistributionCache,
+        Self::AttachCertificateToDistribution,
+        Self::DetachCertificateFromDistribution,
+        Self::UpdateDistributionBundle,
+        Self::SetIpAddressType,
+        Self::CreateCertificate,
+        Self::DeleteCertificate,
+        Self::CreateContainerService,
+        Self::UpdateContainerService,
+        Self::DeleteContainerService,
+        Self::CreateContainerServiceDeployment,
+        Self::CreateContainerServiceRegistryLogin,
+        Self::RegisterContainerImage,
+        Self::DeleteContainerImage,
+        Self::CreateBucket,
+        Self::DeleteBucket,
+        Self::CreateBucketAccessKey,
+        Self::DeleteBucketAccessKey,
+        Self::UpdateBucketBundle,
+        Self::UpdateBucket,
+        Self::SetResourceAccessForBucket,
+        Self::UpdateInstanceMetadataOptions,
+        Self::StartGUISession,
+        Self::StopGUISession,
+        Self::SetupInstanceHttps,
+        Self::GetProfile,
+        Self::CreateSubdomain,
+        Self::UpdateSubdomainAssociation,
+        Self::DeleteSubdomain,
+    ];
+
+    /// The value on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DeleteKnownHostKeys => "DeleteKnownHostKeys",
+            Self::DeleteInstance => "DeleteInstance",
+            Self::CreateInstance => "CreateInstance",
+            Self::StopInstance => "StopInstance",
+            Self::StartInstance => "StartInstance",
+            Self::RebootInstance => "RebootInstance",
+            Self::OpenInstancePublicPorts => "OpenInstancePublicPorts",
+            Self::PutInstancePublicPorts => "PutInstancePublicPorts",
+            Self::CloseInstancePublicPorts => "CloseInstancePublicPorts",
+            Self::AllocateStaticIp => "AllocateStaticIp",
+            Self::ReleaseStaticIp => "ReleaseStaticIp",
+            Self::AttachStaticIp => "AttachStaticIp",
+            Self::DetachStaticIp => "DetachStaticIp",
+            Self::UpdateDomainEntry => "UpdateDomainEntry",
+            Self::DeleteDomainEntry => "DeleteDomainEntry",
+            Self::CreateDomain => "CreateDomain",
+            Self::DeleteDomain => "DeleteDomain",
+            Self::CreateInstanceSnapshot => "CreateInstanceSnapshot",
+            Self::DeleteInstanceSnapshot => "DeleteInstanceSnapshot",
+            Self::CreateInstancesFromSnapshot => "CreateInstancesFromSnapshot",
+            Self::CreateLoadBalancer => "CreateLoadBalancer",
+            Self::DeleteLoadBalancer => "DeleteLoadBalancer",
+            Self::AttachInstancesToLoadBalancer => "AttachInstancesToLoadBalancer",
+            Self::DetachInstancesFromLoadBalancer => "DetachInstancesFromLoadBalancer",
+            Self::UpdateLoadBalancerAttribute => "UpdateLoadBalancerAttribute",
+            Self::CreateLoadBalancerTlsCertificate => "CreateLoadBalancerTlsCertificate",
+            Self::DeleteLoadBalancerTlsCertificate => "DeleteLoadBalancerTlsCertificate",
+            Self::AttachLoadBalancerTlsCertificate => "AttachLoadBalancerTlsCertificate",
+            Self::CreateDisk => "CreateDisk",
+            Self::DeleteDisk => "DeleteDisk",
+            Self::AttachDisk => "AttachDisk",
+            Self::DetachDisk => "DetachDisk",
+            Self::CreateDiskSnapshot => "CreateDiskSnapshot",
+            Self::DeleteDiskSnapshot => "DeleteDiskSnapshot",
+            Self::CreateDiskFromSnapshot => "CreateDiskFromSnapshot",
+            Self::CreateRelationalDatabase => "CreateRelationalDatabase",
+            Self::UpdateRelationalDatabase => "UpdateRelationalDatabase",
+            Self::DeleteRelationalDatabase => "DeleteRelationalDatabase",
+            Self::CreateRelationalDatabaseFromSnapshot => "CreateRelationalDatabaseFromSnapshot",
+            Self::CreateRelationalDatabaseSnapshot => "CreateRelationalDatabaseSnapshot",
+            Self::DeleteRelationalDatabaseSnapshot => "DeleteRelationalDatabaseSnapshot",
+            Self::UpdateRelationalDatabaseParameters => "UpdateRelationalDatabaseParameters",
+            Self::StartRelationalDatabase => "StartRelationalDatabase",
+            Self::RebootRelationalDatabase => "RebootRelationalDatabase",
+            Self::StopRelationalDatabase => "StopRelationalDatabase",
+            Self::EnableAddOn => "EnableAddOn",
+            Self::DisableAddOn => "DisableAddOn",
+            Self::PutAlarm => "PutAlarm",
+            Self::GetAlarms => "GetAlarms",
+            Self::DeleteAlarm => "DeleteAlarm",
+            Self::TestAlarm => "TestAlarm",
+            Self::CreateContactMethod => "CreateContactMethod",
+            Self::GetContactMethods => "GetContactMethods",
+            Self::SendContactMethodVerification => "SendContactMethodVerification",
+            Self::DeleteContactMethod => "DeleteContactMethod",
+            Self::CreateDistribution => "CreateDistribution",
+            Self::UpdateDistribution => "UpdateDistribution",
+            Self::DeleteDistribution => "DeleteDistribution",
+            Self::ResetDistributionCache => "ResetDistributionCache",
+            Self::AttachCertificateToDistribution => "AttachCertificateToDistribution",
+            Self::DetachCertificateFromDistribution => "DetachCertificateFromDistribution",
+            Self::UpdateDistributionBundle => "UpdateDistributionBundle",
+            Self::SetIpAddressType => "SetIpAddressType",
+            Self::CreateCertificate => "CreateCertificate",
+            Self::DeleteCertificate => "DeleteCertificate",
+            Self::CreateContainerService => "CreateContainerService",
+            Self::UpdateContainerService => "UpdateContainerService",
+            Self::DeleteContainerService => "DeleteContainerService",
+            Self::CreateContainerServiceDeployment => "CreateContainerServiceDeployment",
+            Self::CreateContainerServiceRegistryLogin => "CreateContainerServiceRegistryLogin",
+            Self::RegisterContainerImage => "RegisterContainerImage",
+            Self::DeleteContainerImage => "DeleteContainerImage",
+            Self::CreateBucket => "CreateBucket",
+            Self::DeleteBucket => "DeleteBucket",
+            Self::CreateBucketAccessKey => "CreateBucketAccessKey",
+            Self::DeleteBucketAccessKey => "DeleteBucketAccessKey",
+            Self::UpdateBucketBundle => "UpdateBucketBundle",
+            Self::UpdateBucket => "UpdateBucket",
+            Self::SetResourceAccessForBucket => "SetResourceAccessForBucket",
+            Self::UpdateInstanceMetadataOptions => "UpdateInstanceMetadataOptions",
+            Self::StartGUISession => "StartGUISession",
+            Self::StopGUISession => "StopGUISession",
+            Self::SetupInstanceHttps => "SetupInstanceHttps",
+            Self::GetProfile => "GetProfile",
+            Self::CreateSubdomain => "CreateSubdomain",
+            Self::UpdateSubdomainAssociation => "UpdateSubdomainAssociation",
+            Self::DeleteSubdomain => "DeleteSubdomain",
+        }
+    }
+}
+
 /// Wire shape `PrivateRegistryAccess`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -1061,6 +1668,30 @@ pub struct PrivateRegistryAccessRequest {
     /// `ecrImagePullerRole`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ecr_image_puller_role: Option<ContainerServiceECRImagePullerRoleRequest>,
+}
+
+/// Wire shape `Region`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Region {
+    /// `availabilityZones`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability_zones: Option<Vec<AvailabilityZone>>,
+    /// `continentCode`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continent_code: Option<String>,
+    /// `description`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `displayName`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// `name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<RegionName>,
+    /// `relationalDatabaseAvailabilityZones`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relational_database_availability_zones: Option<Vec<AvailabilityZone>>,
 }
 
 /// Wire enum `RegionName`, closed.
@@ -1385,6 +2016,28 @@ pub struct Tag {
     pub value: Option<String>,
 }
 
+/// Wire shape `TagResourceRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TagResourceRequest {
+    /// `resourceArn`; pattern `^arn:(aws[^:]*):([a-zA-Z0-9-]+):([a-z0-9-]+):([0-9]+):([a-zA-Z]+)/([a-zA-Z0-9-]+)$`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_arn: Option<String>,
+    /// `resourceName`, required; pattern `\w[\w\-]*\w`.
+    pub resource_name: String,
+    /// `tags`, required.
+    pub tags: Vec<Tag>,
+}
+
+/// Wire shape `TagResourceResult`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TagResourceResult {
+    /// `operations`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations: Option<Vec<Operation>>,
+}
+
 /// Wire shape `UnauthenticatedException`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -1401,6 +2054,28 @@ pub struct UnauthenticatedException {
     /// `tip`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tip: Option<String>,
+}
+
+/// Wire shape `UntagResourceRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UntagResourceRequest {
+    /// `resourceArn`; pattern `^arn:(aws[^:]*):([a-zA-Z0-9-]+):([a-z0-9-]+):([0-9]+):([a-zA-Z]+)/([a-zA-Z0-9-]+)$`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_arn: Option<String>,
+    /// `resourceName`, required; pattern `\w[\w\-]*\w`.
+    pub resource_name: String,
+    /// `tagKeys`, required.
+    pub tag_keys: Vec<String>,
+}
+
+/// Wire shape `UntagResourceResult`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UntagResourceResult {
+    /// `operations`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations: Option<Vec<Operation>>,
 }
 
 /// Wire shape `UpdateContainerServiceRequest`.

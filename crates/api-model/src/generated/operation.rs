@@ -201,15 +201,21 @@ pub enum Operation {
     LightsailGetContainerServicePowers,
     /// `Lightsail_20161128.GetContainerServices`.
     LightsailGetContainerServices,
+    /// `Lightsail_20161128.GetRegions`.
+    LightsailGetRegions,
     /// `Lightsail_20161128.RegisterContainerImage`.
     LightsailRegisterContainerImage,
+    /// `Lightsail_20161128.TagResource`.
+    LightsailTagResource,
+    /// `Lightsail_20161128.UntagResource`.
+    LightsailUntagResource,
     /// `Lightsail_20161128.UpdateContainerService`.
     LightsailUpdateContainerService,
 }
 
 impl Operation {
     /// Every operation, by service and then by name.
-    pub const ALL: [Self; 99] = [
+    pub const ALL: [Self; 102] = [
         Self::EcrBatchCheckLayerAvailability,
         Self::EcrBatchDeleteImage,
         Self::EcrBatchGetImage,
@@ -307,13 +313,16 @@ impl Operation {
         Self::LightsailGetContainerServiceMetricData,
         Self::LightsailGetContainerServicePowers,
         Self::LightsailGetContainerServices,
+        Self::LightsailGetRegions,
         Self::LightsailRegisterContainerImage,
+        Self::LightsailTagResource,
+        Self::LightsailUntagResource,
         Self::LightsailUpdateContainerService,
     ];
 }
 
 /// One row per operation, in the order of the enum.
-pub(crate) static ROWS: [Row; 99] = [
+pub(crate) static ROWS: [Row; 102] = [
     Row {
         service: Service::Ecr,
         name: "BatchCheckLayerAvailability",
@@ -523,7 +532,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotFoundException",
             "RepositoryPolicyNotFoundException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Ecr,
@@ -787,7 +796,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotFoundException",
             "RepositoryPolicyNotFoundException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Ecr,
@@ -1039,7 +1048,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "InvalidParameterException",
             "RepositoryNotFoundException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Ecr,
@@ -1226,7 +1235,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RegistryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1240,7 +1249,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1260,7 +1269,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RegistryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1277,7 +1286,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "LimitExceededException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1292,7 +1301,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotEmptyException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1307,7 +1316,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryPolicyNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1321,7 +1330,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1336,7 +1345,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "ImageNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1349,7 +1358,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnsupportedCommandException",
             "ServerException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1363,7 +1372,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1376,7 +1385,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "InvalidParameterException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1385,7 +1394,7 @@ pub(crate) static ROWS: [Row; 99] = [
         input: "GetRegistryCatalogDataRequest",
         output: "GetRegistryCatalogDataResponse",
         errors: &["ServerException", "UnsupportedCommandException"],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1400,7 +1409,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1415,7 +1424,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryPolicyNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1430,7 +1439,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RegistryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1444,7 +1453,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnsupportedCommandException",
             "ServerException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1465,7 +1474,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RegistryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1478,7 +1487,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "InvalidParameterException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1492,7 +1501,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1506,7 +1515,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RepositoryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1522,7 +1531,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnsupportedCommandException",
             "ServerException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1538,7 +1547,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnsupportedCommandException",
             "ServerException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::EcrPublic,
@@ -1556,7 +1565,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "RegistryNotFoundException",
             "UnsupportedCommandException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1572,7 +1581,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1588,7 +1597,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1604,7 +1613,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1620,7 +1629,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1636,7 +1645,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1650,7 +1659,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1666,7 +1675,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1682,7 +1691,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1698,7 +1707,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1714,7 +1723,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1730,7 +1739,7 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1746,7 +1755,25 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
+    },
+    Row {
+        service: Service::Lightsail,
+        name: "GetRegions",
+        target: "Lightsail_20161128.GetRegions",
+        input: "GetRegionsRequest",
+        output: "GetRegionsResult",
+        errors: &[
+            "ServiceException",
+            "InvalidInputException",
+            "NotFoundException",
+            "OperationFailureException",
+            "AccessDeniedException",
+            "AccountSetupInProgressException",
+            "RegionSetupInProgressException",
+            "UnauthenticatedException",
+        ],
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1762,7 +1789,43 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
+    },
+    Row {
+        service: Service::Lightsail,
+        name: "TagResource",
+        target: "Lightsail_20161128.TagResource",
+        input: "TagResourceRequest",
+        output: "TagResourceResult",
+        errors: &[
+            "ServiceException",
+            "InvalidInputException",
+            "NotFoundException",
+            "OperationFailureException",
+            "AccessDeniedException",
+            "AccountSetupInProgressException",
+            "RegionSetupInProgressException",
+            "UnauthenticatedException",
+        ],
+        offered: true,
+    },
+    Row {
+        service: Service::Lightsail,
+        name: "UntagResource",
+        target: "Lightsail_20161128.UntagResource",
+        input: "UntagResourceRequest",
+        output: "UntagResourceResult",
+        errors: &[
+            "ServiceException",
+            "InvalidInputException",
+            "NotFoundException",
+            "OperationFailureException",
+            "AccessDeniedException",
+            "AccountSetupInProgressException",
+            "RegionSetupInProgressException",
+            "UnauthenticatedException",
+        ],
+        offered: true,
     },
     Row {
         service: Service::Lightsail,
@@ -1778,6 +1841,6 @@ pub(crate) static ROWS: [Row; 99] = [
             "UnauthenticatedException",
             "RegionSetupInProgressException",
         ],
-        offered: false,
+        offered: true,
     },
 ];

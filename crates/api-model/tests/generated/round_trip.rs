@@ -397,9 +397,21 @@ pub fn of(operation: Operation) -> (Through, Through) {
             through::<lightsail::GetContainerServicesRequest>,
             through::<lightsail::ContainerServicesListResult>,
         ),
+        Operation::LightsailGetRegions => (
+            through::<lightsail::GetRegionsRequest>,
+            through::<lightsail::GetRegionsResult>,
+        ),
         Operation::LightsailRegisterContainerImage => (
             through::<lightsail::RegisterContainerImageRequest>,
             through::<lightsail::RegisterContainerImageResult>,
+        ),
+        Operation::LightsailTagResource => (
+            through::<lightsail::TagResourceRequest>,
+            through::<lightsail::TagResourceResult>,
+        ),
+        Operation::LightsailUntagResource => (
+            through::<lightsail::UntagResourceRequest>,
+            through::<lightsail::UntagResourceResult>,
         ),
         Operation::LightsailUpdateContainerService => (
             through::<lightsail::UpdateContainerServiceRequest>,

@@ -76,9 +76,16 @@ pub fn private_domain_name(service: &ServiceName) -> String {
     format!("{service}.service.local")
 }
 
-/// `url`, with the slash at its end. AWS's `suffix` is `cs.amazonlightsail.com`.
-pub fn url(service: &ServiceName, part: &AddressPart, region: &Region, suffix: &str) -> String {
-    format!("https://{service}.{part}.{region}.{suffix}/")
+/// `url`, with the slash at its end. AWS has the scheme `https` and the suffix
+/// `cs.amazonlightsail.com`.
+pub fn url(
+    scheme: &str,
+    service: &ServiceName,
+    part: &AddressPart,
+    region: &Region,
+    suffix: &str,
+) -> String {
+    format!("{scheme}://{service}.{part}.{region}.{suffix}/")
 }
 
 /// `principalArn` of a service: the role that its containers have. Empty while it is PENDING.

@@ -64,7 +64,7 @@ fn addresses() {
     let account = AccountId::parse("123456789012").unwrap();
     let part = AddressPart::parse("a1b2c3d4e5f6g").unwrap();
     assert_eq!(
-        url(&web(), &part, &region, "cs.amazonlightsail.com"),
+        url("https", &web(), &part, &region, "cs.amazonlightsail.com"),
         "https://web.a1b2c3d4e5f6g.us-west-2.cs.amazonlightsail.com/"
     );
     assert_eq!(private_domain_name(&web()), "web.service.local");

@@ -1,27 +1,23 @@
 //! From `X-Amz-Target` to the function that answers.
 //!
 //! The checks that every operation has in common are made here, in one order: types, access,
-//! members. The match below names every operation there is; a test holds what it offers against
+//! members. The tables of the services name what they answer; a test holds them against
 //! `models/offered.toml`.
 
 use std::pin::Pin;
 
-use roadstead_api_model::{Operation, Refusal, Rule, check, first_reported};
+use roadstead_api_model::{Operation, Refusal, Rule, Service, check, first_reported};
 use roadstead_domain::name::RepositoryKey;
 use roadstead_registry::access::Authorized;
-use roadstead_registry::error::Error;
+use roadstead_registry::access::containers::{ContainerServiceKey, ContainersKey};
 use roadstead_registry::repositories::RegistryKey;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::access::{self, Named, by_arn, by_name};
-use super::ecr::{
-    authorization, images, layers, lifecycle, listings, registry, repositories, resource_tags,
-    storage_class,
-};
+use super::access::{self, By};
 use super::error::Failure;
-use super::{Call, envelope};
+use super::{Call, ecr, ecr_public, envelope, lightsail};
 
 /// The bytes of an answer, on their way.
 pub(super) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, Failure>> + Send + 'a>>;
@@ -34,137 +30,20 @@ pub(super) fn operation(target: &str) -> Result<Operation, Failure> {
     Operation::from_target(target).ok_or_else(|| Failure::UnknownTarget(target.to_owned()))
 }
 
-// What is not offered is named too: a new operation does not compile until somebody decides.
-macro_rules! not_offered_of_ecr {
-    () => {
-        Operation::EcrBatchGetRepositoryScanningConfiguration
-            | Operation::EcrCreatePullThroughCacheRule
-            | Operation::EcrCreateRepositoryCreationTemplate
-            | Operation::EcrDeletePullThroughCacheRule
-            | Operation::EcrDeleteRegistryPolicy
-            | Operation::EcrDeleteRepositoryCreationTemplate
-            | Operation::EcrDeleteRepositoryPolicy
-            | Operation::EcrDeleteSigningConfiguration
-            | Operation::EcrDeregisterPullTimeUpdateExclusion
-            | Operation::EcrDescribeImageReplicationStatus
-            | Operation::EcrDescribeImageScanFindings
-            | Operation::EcrDescribeImageSigningStatus
-            | Operation::EcrDescribePullThroughCacheRules
-            | Operation::EcrDescribeReplicationBackfillResults
-            | Operation::EcrDescribeRepositoryCreationTemplates
-            | Operation::EcrGetAccountSetting
-            | Operation::EcrGetRegistryPolicy
-            | Operation::EcrGetRegistryScanningConfiguration
-            | Operation::EcrGetRepositoryPolicy
-            | Operation::EcrGetSigningConfiguration
-            | Operation::EcrListPullTimeUpdateExclusions
-            | Operation::EcrListReplicationBackfills
-            | Operation::EcrPutAccountSetting
-            | Operation::EcrPutImageScanningConfiguration
-            | Operation::EcrPutRegistryPolicy
-            | Operation::EcrPutRegistryScanningConfiguration
-            | Operation::EcrPutReplicationConfiguration
-            | Operation::EcrPutSigningConfiguration
-            | Operation::EcrRegisterPullTimeUpdateExclusion
-            | Operation::EcrSetRepositoryPolicy
-            | Operation::EcrStartImageScan
-            | Operation::EcrStartReplicationBackfill
-            | Operation::EcrStopReplicationBackfill
-            | Operation::EcrUpdatePullThroughCacheRule
-            | Operation::EcrUpdateRepositoryCreationTemplate
-            | Operation::EcrValidatePullThroughCacheRule
-    };
-}
-
-macro_rules! not_offered_of_others {
-    () => {
-        Operation::EcrPublicBatchCheckLayerAvailability
-            | Operation::EcrPublicBatchDeleteImage
-            | Operation::EcrPublicCompleteLayerUpload
-            | Operation::EcrPublicCreateRepository
-            | Operation::EcrPublicDeleteRepository
-            | Operation::EcrPublicDeleteRepositoryPolicy
-            | Operation::EcrPublicDescribeImageTags
-            | Operation::EcrPublicDescribeImages
-            | Operation::EcrPublicDescribeRegistries
-            | Operation::EcrPublicDescribeRepositories
-            | Operation::EcrPublicGetAuthorizationToken
-            | Operation::EcrPublicGetRegistryCatalogData
-            | Operation::EcrPublicGetRepositoryCatalogData
-            | Operation::EcrPublicGetRepositoryPolicy
-            | Operation::EcrPublicInitiateLayerUpload
-            | Operation::EcrPublicListTagsForResource
-            | Operation::EcrPublicPutImage
-            | Operation::EcrPublicPutRegistryCatalogData
-            | Operation::EcrPublicPutRepositoryCatalogData
-            | Operation::EcrPublicSetRepositoryPolicy
-            | Operation::EcrPublicTagResource
-            | Operation::EcrPublicUntagResource
-            | Operation::EcrPublicUploadLayerPart
-            | Operation::LightsailCreateContainerService
-            | Operation::LightsailCreateContainerServiceDeployment
-            | Operation::LightsailCreateContainerServiceRegistryLogin
-            | Operation::LightsailDeleteContainerImage
-            | Operation::LightsailDeleteContainerService
-            | Operation::LightsailGetContainerAPIMetadata
-            | Operation::LightsailGetContainerImages
-            | Operation::LightsailGetContainerLog
-            | Operation::LightsailGetContainerServiceDeployments
-            | Operation::LightsailGetContainerServiceMetricData
-            | Operation::LightsailGetContainerServicePowers
-            | Operation::LightsailGetContainerServices
-            | Operation::LightsailRegisterContainerImage
-            | Operation::LightsailUpdateContainerService
-    };
-}
-
-/// What answers the operation; none if it is not offered.
+/// What answers the operation; none if it is not offered. Each service has its own table.
 pub(super) fn handler(operation: Operation) -> Option<Handler> {
-    use Operation as O;
-    let handler: Handler = match operation {
-        O::EcrCreateRepository => |c, b| of_repository(c, b, by_name, repositories::create),
-        O::EcrDescribeRepositories => |c, b| of_registry(c, b, repositories::describe),
-        O::EcrDeleteRepository => |c, b| of_repository(c, b, by_name, repositories::delete),
-        O::EcrPutImageTagMutability => {
-            |c, b| of_repository(c, b, by_name, repositories::put_tag_mutability)
-        }
-        O::EcrTagResource => |c, b| of_repository(c, b, by_arn, resource_tags::tag),
-        O::EcrUntagResource => |c, b| of_repository(c, b, by_arn, resource_tags::untag),
-        O::EcrListTagsForResource => |c, b| of_repository(c, b, by_arn, resource_tags::list),
-        O::EcrInitiateLayerUpload => |c, b| of_repository(c, b, by_name, layers::initiate),
-        O::EcrUploadLayerPart => |c, b| of_repository(c, b, by_name, layers::upload_part),
-        O::EcrCompleteLayerUpload => |c, b| of_repository(c, b, by_name, layers::complete),
-        O::EcrBatchCheckLayerAvailability => {
-            |c, b| of_repository(c, b, by_name, layers::check_availability)
-        }
-        O::EcrGetDownloadUrlForLayer => |c, b| of_repository(c, b, by_name, layers::download_url),
-        O::EcrPutImage => |c, b| of_repository(c, b, by_name, images::put),
-        O::EcrBatchGetImage => |c, b| of_repository(c, b, by_name, images::batch_get),
-        O::EcrListImages => |c, b| of_repository(c, b, by_name, listings::list),
-        O::EcrDescribeImages => |c, b| of_repository(c, b, by_name, listings::describe),
-        O::EcrListImageReferrers => |c, b| of_repository(c, b, by_name, listings::list_referrers),
-        O::EcrBatchDeleteImage => |c, b| of_repository(c, b, by_name, images::batch_delete),
-        O::EcrGetAuthorizationToken => |c, b| of_registry(c, b, authorization::token),
-        O::EcrDescribeRegistry => |c, b| of_registry(c, b, registry::describe),
-        O::EcrPutLifecyclePolicy => |c, b| of_repository(c, b, by_name, lifecycle::put),
-        O::EcrGetLifecyclePolicy => |c, b| of_repository(c, b, by_name, lifecycle::get),
-        O::EcrDeleteLifecyclePolicy => |c, b| of_repository(c, b, by_name, lifecycle::delete),
-        O::EcrStartLifecyclePolicyPreview => {
-            |c, b| of_repository(c, b, by_name, lifecycle::start_preview)
-        }
-        O::EcrGetLifecyclePolicyPreview => {
-            |c, b| of_repository(c, b, by_name, lifecycle::get_preview)
-        }
-        O::EcrUpdateImageStorageClass => |c, b| of_repository(c, b, by_name, storage_class::update),
-        not_offered_of_ecr!() | not_offered_of_others!() => return None,
-    };
-    Some(handler)
+    match operation.service() {
+        Service::Ecr => ecr::handler(operation),
+        Service::EcrPublic => ecr_public::handler(operation),
+        Service::Lightsail => lightsail::handler(operation),
+    }
 }
 
-fn of_repository<'a, I, O, F>(
+/// Answers an operation on a repository.
+pub(super) fn of_repository<'a, I, O, F>(
     call: Call<'a>,
     body: Value,
-    name: fn(Call<'_>, &Value) -> Result<Named, Error>,
+    by: By,
     handle: impl FnOnce(Call<'a>, Authorized<RepositoryKey>, I) -> F + Send + 'a,
 ) -> Answering<'a>
 where
@@ -174,13 +53,14 @@ where
 {
     Box::pin(async move {
         let refusals = check_types(call.operation, &body)?;
-        let key = name(call, &body)?;
+        let key = access::repository(call, &body, by).await?;
         let input = members(call.operation, body, &refusals)?;
         envelope::output(call.operation, &handle(call, key?, input).await?)
     })
 }
 
-fn of_registry<'a, I, O, F>(
+/// Answers an operation on a registry as a whole.
+pub(super) fn of_registry<'a, I, O, F>(
     call: Call<'a>,
     body: Value,
     handle: impl FnOnce(Call<'a>, Authorized<RegistryKey>, I) -> F + Send + 'a,
@@ -192,9 +72,66 @@ where
 {
     Box::pin(async move {
         let refusals = check_types(call.operation, &body)?;
-        let key = access::registry(call, &body)?;
+        let key = access::registry(call, &body).await?;
         let input = members(call.operation, body, &refusals)?;
         envelope::output(call.operation, &handle(call, key, input).await?)
+    })
+}
+
+/// Answers an operation on the caller's container services as a whole.
+pub(super) fn of_services<'a, I, O, F>(
+    call: Call<'a>,
+    body: Value,
+    handle: impl FnOnce(Call<'a>, Authorized<ContainersKey>, I) -> F + Send + 'a,
+) -> Answering<'a>
+where
+    I: DeserializeOwned + Send,
+    O: Serialize + Send,
+    F: Future<Output = Result<O, Failure>> + Send + 'a,
+{
+    Box::pin(async move {
+        let refusals = lightsail::without_parsed(check_types(call.operation, &body)?);
+        let key = lightsail::services(call)?;
+        let input = members(call.operation, body, &refusals)?;
+        envelope::output(call.operation, &handle(call, key, input).await?)
+    })
+}
+
+/// Answers an operation on a container service.
+pub(super) fn of_service<'a, I, O, F>(
+    call: Call<'a>,
+    body: Value,
+    handle: impl FnOnce(Call<'a>, Authorized<ContainerServiceKey>, I) -> F + Send + 'a,
+) -> Answering<'a>
+where
+    I: DeserializeOwned + Send,
+    O: Serialize + Send,
+    F: Future<Output = Result<O, Failure>> + Send + 'a,
+{
+    Box::pin(async move {
+        let refusals = lightsail::without_parsed(check_types(call.operation, &body)?);
+        let key = lightsail::service(call, &body, "serviceName")?;
+        let input = members(call.operation, body, &refusals)?;
+        envelope::output(call.operation, &handle(call, key?, input).await?)
+    })
+}
+
+/// As [`of_service`], for the two operations whose answer has a part that the model does not know.
+pub(super) fn of_tags<'a, I, F>(
+    call: Call<'a>,
+    body: Value,
+    handle: impl FnOnce(Call<'a>, Authorized<ContainerServiceKey>, I) -> F + Send + 'a,
+) -> Answering<'a>
+where
+    I: DeserializeOwned + Send,
+    F: Future<Output = Result<lightsail::resource_tags::Tagged, Failure>> + Send + 'a,
+{
+    Box::pin(async move {
+        let refusals = lightsail::without_parsed(check_types(call.operation, &body)?);
+        let key = lightsail::service(call, &body, "resourceName")?;
+        let input = members(call.operation, body, &refusals)?;
+        let tagged = handle(call, key?, input).await?;
+        envelope::output_beyond_model(call.operation, &tagged.modelled(), &tagged)
     })
 }
 
@@ -233,6 +170,51 @@ mod tests {
         for operation in Operation::ALL {
             let is_answered = handler(operation).is_some();
             assert_eq!(is_answered, operation.is_offered(), "{operation:?}");
+        }
+    }
+
+    /// Members and their types, without constraints: what a handler of both services relies on.
+    fn outline(service: Service, shape: &str, seen: &mut Vec<String>) -> Value {
+        let (file, own) = match service {
+            Service::Ecr => (include_str!("../../../../models/ecr.json"), "ecr"),
+            _ => (include_str!("../../../../models/ecr_public.json"), "public"),
+        };
+        let model: Value = serde_json::from_str(file).unwrap();
+        let found = &model["shapes"][shape];
+        assert!(found.is_object(), "{own} has no shape {shape}");
+        seen.push(shape.to_owned());
+        let mut outline = serde_json::Map::new();
+        outline.insert("type".into(), found["type"].clone());
+        for member in found["members"].as_array().into_iter().flatten() {
+            let [name, inner] = ["name", "shape"].map(|key| member[key].as_str().unwrap());
+            let is_required = member["required"].as_bool().unwrap_or_default();
+            let inner = outline_once(service, inner, seen);
+            outline.insert(name.into(), serde_json::json!([is_required, inner]));
+        }
+        if let Some(inner) = found["element"].as_str() {
+            outline.insert("[]".into(), outline_once(service, inner, seen));
+        }
+        Value::Object(outline)
+    }
+
+    fn outline_once(service: Service, shape: &str, seen: &mut Vec<String>) -> Value {
+        match seen.iter().any(|one| one == shape) {
+            true => Value::Null,
+            false => outline(service, shape, seen),
+        }
+    }
+
+    #[test]
+    fn handlers_of_both_services_have_the_same_messages() {
+        for operation in ecr_public::SHARED {
+            let private = Operation::ALL
+                .into_iter()
+                .find(|one| one.service() == Service::Ecr && one.name() == operation.name())
+                .unwrap();
+            for shape in [Operation::input_shape, Operation::output_shape] {
+                let outline = |one: Operation| outline(one.service(), shape(one), &mut vec![]);
+                assert_eq!(outline(private), outline(*operation), "{operation:?}");
+            }
         }
     }
 

@@ -36,8 +36,18 @@ pub(super) fn json(status: StatusCode, bytes: Vec<u8>) -> Response<Body> {
 
 /// The bytes of a result, written straight from its shape: an answer may be long.
 pub(super) fn output(operation: Operation, output: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    output_beyond_model(operation, output, output)
+}
+
+/// As [`output`], for a result of which the model knows only the part `modelled`.
+pub(super) fn output_beyond_model(
+    operation: Operation,
+    modelled: &impl Serialize,
+    output: &impl Serialize,
+) -> Result<Vec<u8>, Failure> {
     if cfg!(debug_assertions) {
-        let value = serde_json::to_value(output).map_err(|error| unwritable(operation, &error))?;
+        let value =
+            serde_json::to_value(modelled).map_err(|error| unwritable(operation, &error))?;
         check_output(operation, &value)?;
     }
     serde_json::to_vec(output).map_err(|error| unwritable(operation, &error))

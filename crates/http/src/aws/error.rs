@@ -3,9 +3,11 @@
 //!
 //! Causes of internal failures go to the log with the request id, never to a client.
 
-use roadstead_api_model::Operation;
+use roadstead_api_model::{Operation, Service};
 use roadstead_registry::error::Error;
 use serde_json::{Map, Value, json};
+
+use super::lightsail;
 
 /// Why a call is not answered.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(crate) enum Failure {
     Serialization(String),
     /// A constraint of the model is broken; the text is the whole message.
     Constraint(String),
+    /// The service is not to be had in the region that was signed for.
+    UnsupportedRegion,
     /// The signature is not accepted.
     Signature(roadstead_sigv4::Error),
     /// A layer part is not as long as its first and last byte say.
@@ -63,11 +67,14 @@ pub(crate) struct Refusal {
 }
 
 /// What a client reads of an internal failure.
-const INTERNAL: &str = "The server could not complete the request";
+pub(super) const INTERNAL: &str = "The server could not complete the request";
 
 impl Failure {
     /// The wire form of this failure of `operation`, if one is known. Logs internal causes.
     pub(crate) fn into_refusal(self, operation: Option<Operation>, request_id: &str) -> Refusal {
+        if let Some(operation) = operation.filter(|one| one.service() == Service::Lightsail) {
+            return lightsail::failure::refusal(self, operation, request_id);
+        }
         let mut members = Map::new();
         let (code, message) = match self {
             Self::UnknownTarget(target) => {
@@ -77,6 +84,10 @@ impl Failure {
             Self::NotOffered(operation) => ("UnknownOperationException", not_offered(operation)),
             Self::Serialization(message) => ("SerializationException", message),
             Self::Constraint(message) => (constraint_code(operation), message),
+            Self::UnsupportedRegion => (
+                "UnsupportedCommandException",
+                "The action isn't supported in this Region".into(),
+            ),
             Self::Signature(error) => (error.code_json(), error.to_string()),
             Self::PartLength(facts) => {
                 members = facts.members();
@@ -117,11 +128,11 @@ impl PartLength {
     }
 }
 
-fn not_offered(operation: Operation) -> String {
+pub(super) fn not_offered(operation: Operation) -> String {
     let service = match operation.service() {
-        roadstead_api_model::Service::Ecr => "Amazon ECR",
-        roadstead_api_model::Service::EcrPublic => "Amazon ECR Public",
-        roadstead_api_model::Service::Lightsail => "Amazon Lightsail",
+        Service::Ecr => "Amazon ECR",
+        Service::EcrPublic => "Amazon ECR Public",
+        Service::Lightsail => "Amazon Lightsail",
     };
     let name = operation.name();
     format!("The operation {name} of {service} is not offered yet by this server")
@@ -142,7 +153,12 @@ fn internal_code(operation: Option<Operation>) -> &'static str {
 fn code(error: &Error, operation: Option<Operation>) -> &'static str {
     match error {
         Error::AccessDenied(_) => "AccessDeniedException",
-        Error::RepositoryNotFound(_) => "RepositoryNotFoundException",
+        Error::RepositoryNotFound(_) | Error::RepositoryOfNoRegistry { .. } => {
+            "RepositoryNotFoundException"
+        }
+        Error::RegistryNotFound(_) => "RegistryNotFoundException",
+        Error::RepositoryPolicyNotFound(_) => "RepositoryPolicyNotFoundException",
+        Error::RateExceeded => "ThrottlingException",
         Error::RepositoryAlreadyExists(_) => "RepositoryAlreadyExistsException",
         Error::RepositoryNotEmpty(_) => "RepositoryNotEmptyException",
         Error::ImageNotFound { .. } => "ImageNotFoundException",
@@ -175,8 +191,10 @@ fn code(error: &Error, operation: Option<Operation>) -> &'static str {
         | Error::BodyBrokeOff(_)
         | Error::InvalidManifest(_)
         | Error::InvalidLifecyclePolicy(_)
+        | Error::InvalidRepositoryPolicy(_)
         | Error::ManifestTooLong
         | Error::InvalidParameter { .. } => constraint_code(operation),
+        Error::Lightsail(refusal) => refusal.kind().exception(),
         Error::NoSpace | Error::Store(_) | Error::Blob(_) => internal_code(operation),
     }
 }

@@ -8,15 +8,17 @@ mod access;
 mod authenticate;
 mod dispatch;
 mod ecr;
+mod ecr_public;
 mod envelope;
 mod error;
+mod lightsail;
 mod query;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
-use roadstead_api_model::Operation;
+use roadstead_api_model::{Operation, Service};
 use roadstead_domain::ids::AccountId;
 use roadstead_registry::context::RequestContext;
 use serde::de::IgnoredAny;
@@ -34,10 +36,15 @@ use error::Failure;
 const PART_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Longest PutImage: twice the longest manifest, for what JSON escapes in it, and room around it.
 const IMAGE_BODY_BYTES_MAX: usize = 9 * 1024 * 1024;
+/// Longest request with catalog data: the largest logo in base64, the longest texts as JSON may
+/// escape them, and room around them.
+const CATALOG_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Longest request of any other kind.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Longest body that is read before anything is known of its sender.
 const STRANGER_BYTES_MAX: u64 = 64 * 1024;
+/// The region of ECR Public's API (ECR Public user guide, "Registry authentication").
+const PUBLIC_REGION: &str = "us-east-1";
 /// A body longer than this is hashed and parsed off the async threads.
 const BODY_BYTES_INLINE: usize = 256 * 1024;
 
@@ -93,8 +100,19 @@ fn target(headers: &HeaderMap) -> &str {
 /// How long the body of a request may be: nobody has said yet who sends it.
 fn body_bytes_max(protocol: Protocol, target: &str) -> usize {
     match (protocol, Operation::from_target(target)) {
-        (Protocol::Json, Some(Operation::EcrUploadLayerPart)) => PART_BODY_BYTES_MAX,
-        (Protocol::Json, Some(Operation::EcrPutImage)) => IMAGE_BODY_BYTES_MAX,
+        (
+            Protocol::Json,
+            Some(Operation::EcrUploadLayerPart | Operation::EcrPublicUploadLayerPart),
+        ) => PART_BODY_BYTES_MAX,
+        (Protocol::Json, Some(Operation::EcrPutImage | Operation::EcrPublicPutImage)) => {
+            IMAGE_BODY_BYTES_MAX
+        }
+        (
+            Protocol::Json,
+            Some(
+                Operation::EcrPublicCreateRepository | Operation::EcrPublicPutRepositoryCatalogData,
+            ),
+        ) => CATALOG_BODY_BYTES_MAX,
         _ => BODY_BYTES_MAX,
     }
 }
@@ -165,6 +183,7 @@ async fn call(
     let handler = dispatch::handler(operation).ok_or(Failure::NotOffered(operation))?;
     let service = operation.service().signing_name();
     let signed = authenticate::signed(faces, arrived, head, body_sha256, service).await?;
+    check_region(faces, operation, &signed.context)?;
     let value = off_thread(&body, |body| {
         serde_json::from_slice::<Value>(body).map_err(not_json)
     });
@@ -177,6 +196,22 @@ async fn call(
         operation,
     };
     handler(call, value).await
+}
+
+/// ECR Public has one region; only under the strict switch is that held against a caller (design
+/// decision 20).
+fn check_region(
+    faces: &Faces,
+    operation: Operation,
+    context: &RequestContext,
+) -> Result<(), Failure> {
+    let is_elsewhere = operation.service() == Service::EcrPublic
+        && faces.registry.rules().is_strict_ecr
+        && context.region.as_str() != PUBLIC_REGION;
+    match is_elsewhere {
+        true => Err(Failure::UnsupportedRegion),
+        false => Ok(()),
+    }
 }
 
 /// The hash of a body, and whether it is JSON at all: what a stranger can make us work out. It

@@ -1,117 +1,187 @@
-//! Who asks on `/v2`: the user `AWS` with an authorization token as its password (auth.md 5.1).
+//! Who asks on `/v2` of private registries: the user `AWS` with an authorization token as its
+//! password (auth.md 5.1).
 //!
 //! Says who the caller is and which registry it came to; what it may do is decided elsewhere.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, StatusCode, header};
-use roadstead_domain::ids::AccountId;
+use roadstead_domain::ids::{AccountId, Region};
 use roadstead_registry::context::{Principal, RequestContext};
 use roadstead_registry::credentials::{Audience, TokenHolder, TokenRefusal};
 
+use super::Addressed;
 use super::error::{Code, Failure, Refused};
 use crate::host::{self, Arrival, registry_of};
 use crate::{Arrived, Faces, Settings};
 
 const USER: &str = "AWS";
-const EXPIRED: &str = "Your authorization token has expired. Reauthenticate and try again.";
+pub(super) const EXPIRED: &str =
+    "Your authorization token has expired. Reauthenticate and try again.";
 
 /// An authenticated request.
-pub struct Caller {
+pub(crate) struct Caller {
     /// The principal, the region and the instant.
     pub context: RequestContext,
-    /// The registry that it came to: the one of the host, else the caller's own.
-    pub registry: AccountId,
-    /// What its token is good for.
-    pub audience: Audience,
+    /// The registry that it came to.
+    pub registry: Addressed,
 }
 
-/// Finds out who asks. A token without an access key was made in `--dev` for somebody who proved
-/// nothing, so it is none elsewhere, even on the same data; but for those of our own nodes. In
-/// `--dev` whoever shows no token of ours is the owner of the registry that the host names.
-pub async fn caller(
+/// What a request shows of whoever makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// Nothing, or a login without name and password, which some clients send for nothing.
+    Nothing,
+    /// The password of the user `AWS`.
+    Password(String),
+    /// A bearer token.
+    Bearer(String),
+    /// Anything else.
+    Unreadable,
+}
+
+impl Shown {
+    /// Reads the header; two of them are as good as none that can be read.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let mut all = headers.get_all(header::AUTHORIZATION).iter();
+        let only = match (all.next(), all.next()) {
+            (None, _) => return Self::Nothing,
+            (Some(only), None) => only,
+            (Some(_), Some(_)) => return Self::Unreadable,
+        };
+        let parts = only.to_str().ok().and_then(|text| text.split_once(' '));
+        match parts {
+            Some((scheme, text)) if scheme.eq_ignore_ascii_case("basic") => {
+                Self::basic(text.trim()).unwrap_or(Self::Unreadable)
+            }
+            Some((scheme, text)) if scheme.eq_ignore_ascii_case("bearer") => {
+                Self::Bearer(text.trim().to_owned())
+            }
+            _ => Self::Unreadable,
+        }
+    }
+
+    fn basic(credentials: &str) -> Option<Self> {
+        let decoded = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
+        match decoded.split_once(':')? {
+            ("", "") => Some(Self::Nothing),
+            (USER, password) => Some(Self::Password(password.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// The token in it: of a bearer also what GetAuthorizationToken gives, as it stands.
+    fn token(&self) -> Option<String> {
+        match self {
+            Self::Nothing | Self::Unreadable => None,
+            Self::Password(password) => Some(password.clone()),
+            Self::Bearer(text) => Some(match Self::basic(text) {
+                Some(Self::Password(password)) => password,
+                _ => text.clone(),
+            }),
+        }
+    }
+}
+
+/// Opens what is shown. A token without an access key was made in `--dev` for somebody who proved
+/// nothing, so it is none elsewhere, even on the same data; but for those of our own nodes, and
+/// those that are nobody's.
+pub(super) async fn open(
+    faces: &Faces,
+    arrived: &Arrived,
+    shown: &Shown,
+    is_good_for: impl Fn(Audience) -> bool,
+) -> Result<TokenHolder, TokenRefusal> {
+    let token = shown.token().ok_or(TokenRefusal::Invalid)?;
+    let holder = faces.registry.open_token(&token, arrived.now).await?;
+    let has_proof = faces.settings.is_dev
+        || holder.principal.access_key_id().is_some()
+        || holder.principal == Principal::Anonymous
+        || holder.audience == Audience::ContainerPull;
+    match has_proof && is_good_for(holder.audience) {
+        true => Ok(holder),
+        false => Err(TokenRefusal::Invalid),
+    }
+}
+
+/// Finds out who asks a private registry. On a host that names no registry the public one is too,
+/// and a client has one login for a host: there its tokens are good as well. In `--dev` whoever
+/// shows no token of ours is the owner of the registry that the host names.
+pub(super) async fn private_caller(
     faces: &Faces,
     arrived: &Arrived,
     headers: &HeaderMap,
 ) -> Result<Caller, Failure> {
     let named = registry_of(arrived.arrival.authority());
-    let settings = &faces.settings;
-    let opened = match password(headers) {
-        Some(password) => faces.registry.open_token(&password, arrived.now).await,
-        None => Err(TokenRefusal::Invalid),
+    let shown = match Shown::of(headers) {
+        Shown::Bearer(_) => Shown::Unreadable,
+        shown => shown,
     };
-    let (holder, account) = match opened {
-        Ok(holder) => match proven(settings, &holder) {
-            Some(account) => (holder, account),
-            None => return Err(refuse(faces, arrived, TokenRefusal::Invalid)),
-        },
-        Err(TokenRefusal::Invalid) if settings.is_dev => {
-            let default = || {
-                (
-                    settings.default_account.clone(),
-                    settings.default_region.clone(),
-                )
-            };
-            let (account, region) = named.clone().unwrap_or_else(default);
-            let holder = TokenHolder {
-                principal: Principal::Root {
-                    account: account.clone(),
-                    access_key_id: None,
-                },
-                region,
-                audience: Audience::Private,
-            };
-            (holder, account)
-        }
+    let is_good_for = |audience| audience != Audience::Public || named.is_none();
+    let holder = match open(faces, arrived, &shown, is_good_for).await {
+        Ok(holder) => holder,
+        Err(TokenRefusal::Invalid) if faces.settings.is_dev => owner(faces, named.clone()),
         Err(refusal) => return Err(refuse(faces, arrived, refusal)),
     };
-    let TokenHolder {
-        principal,
-        region,
-        audience,
-    } = holder;
-    let (registry, region) = match audience {
-        Audience::ContainerPush | Audience::ContainerPull => (account, region),
-        Audience::Private | Audience::Public => named.unwrap_or((account, region)),
+    let Some(account) = holder.principal.account().cloned() else {
+        return Err(refuse(faces, arrived, TokenRefusal::Invalid));
     };
-    let context = RequestContext {
-        principal,
-        origin: host::origin(settings, arrived, headers),
-        region,
-        now: arrived.now,
-        request_id: arrived.request_id.clone(),
+    let (registry, region) = match holder.audience {
+        Audience::ContainerPush => (Addressed::ContainerPush(account), holder.region),
+        Audience::ContainerPull => (Addressed::ContainerPull(account), holder.region),
+        Audience::Private | Audience::Public => {
+            let (account, region) = named.unwrap_or((account, holder.region));
+            (Addressed::Private(account), region)
+        }
     };
     Ok(Caller {
-        context,
+        context: context(faces, arrived, headers, holder.principal, region),
         registry,
-        audience,
     })
 }
 
-/// The account that a token speaks for, if it proves anything.
-fn proven(settings: &Settings, holder: &TokenHolder) -> Option<AccountId> {
-    let has_proof = settings.is_dev
-        || holder.principal.access_key_id().is_some()
-        || holder.audience == Audience::ContainerPull;
-    holder.principal.account().filter(|_| has_proof).cloned()
-}
-
-/// The password of the user `AWS`; none if anything about the credentials is not as it has to be.
-fn password(headers: &HeaderMap) -> Option<String> {
-    let mut all = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(only), None) = (all.next(), all.next()) else {
-        return None;
+/// `--dev`: the root of the account that a host names, or of the default one.
+pub(super) fn owner(faces: &Faces, named: Option<(AccountId, Region)>) -> TokenHolder {
+    let settings = &faces.settings;
+    let default = || {
+        (
+            settings.default_account.clone(),
+            settings.default_region.clone(),
+        )
     };
-    let (scheme, credentials) = only.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
+    let (account, region) = named.unwrap_or_else(default);
+    TokenHolder {
+        principal: Principal::Root {
+            account,
+            access_key_id: None,
+        },
+        region,
+        audience: Audience::Private,
     }
-    let decoded = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
-    let (user, password) = decoded.split_once(':')?;
-    (user == USER).then(|| password.to_owned())
 }
 
-fn refuse(faces: &Faces, arrived: &Arrived, refusal: TokenRefusal) -> Failure {
+pub(super) fn context(
+    faces: &Faces,
+    arrived: &Arrived,
+    headers: &HeaderMap,
+    principal: Principal,
+    region: Region,
+) -> RequestContext {
+    RequestContext {
+        principal,
+        origin: host::origin(&faces.settings, arrived, headers),
+        region,
+        now: arrived.now,
+        request_id: arrived.request_id.clone(),
+    }
+}
+
+/// The answer to a stranger of a private registry.
+pub(super) fn not_authorized(faces: &Faces, arrived: &Arrived) -> Failure {
+    refuse(faces, arrived, TokenRefusal::Invalid)
+}
+
+pub(super) fn refuse(faces: &Faces, arrived: &Arrived, refusal: TokenRefusal) -> Failure {
     let is_strict_ecr = faces.registry.rules().is_strict_ecr;
     let refused = match refusal {
         TokenRefusal::Failed(error) => return Failure::Registry(error),
@@ -129,30 +199,34 @@ fn refuse(faces: &Faces, arrived: &Arrived, refusal: TokenRefusal) -> Failure {
         .into()
 }
 
-fn challenge(settings: &Settings, arrival: &Arrival) -> String {
+/// The address that the caller used, fit to stand between quotes: none that could break out.
+pub(super) fn quotable_authority(arrival: &Arrival) -> &str {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
     let authority = Some(arrival.authority());
     let authority = authority.filter(|text| text.chars().all(is_plain));
-    let (scheme, authority) = (
-        host::scheme(settings, arrival),
-        authority.unwrap_or(&arrival.local),
-    );
+    authority.unwrap_or(&arrival.local)
+}
+
+fn challenge(settings: &Settings, arrival: &Arrival) -> String {
+    let scheme = host::scheme(settings, arrival);
+    let authority = quotable_authority(arrival);
     format!("Basic realm=\"{scheme}://{authority}/\",service=\"ecr.amazonaws.com\"")
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-    use roadstead_domain::ids::Region;
-
     use super::*;
+    use http::HeaderValue;
 
     fn sent(values: &[&str]) -> Option<String> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
         }
-        password(&headers)
+        match Shown::of(&headers) {
+            Shown::Password(password) => Some(password),
+            _ => None,
+        }
     }
 
     #[test]
@@ -195,6 +269,8 @@ mod tests {
             repository_host: None,
             repository_scheme: None,
             public_endpoints: vec![],
+            public_host: None,
+            public_path: "public.ecr.aws".into(),
         };
         let expected =
             |realm: &str| format!("Basic realm=\"{realm}/\",service=\"ecr.amazonaws.com\"");

@@ -18,7 +18,7 @@ use crate::{Arrived, Faces};
 
 /// The bytes, or the part that `Range` asks for.
 pub(super) async fn get(call: &Call<'_>, name: RepositoryName, text: &str) -> Outcome {
-    let key = call.authorize("GetDownloadUrlForLayer", &name)?;
+    let key = call.authorize("GetDownloadUrlForLayer", &name).await?;
     let digest = digest(text)?;
     let link = call
         .registry()
@@ -30,7 +30,7 @@ pub(super) async fn get(call: &Call<'_>, name: RepositoryName, text: &str) -> Ou
 /// What the bytes are, without them. Ranges are a matter of GET only.
 pub(super) async fn head(call: &Call<'_>, name: RepositoryName, text: &str) -> Outcome {
     let actions = ["BatchCheckLayerAvailability", "GetDownloadUrlForLayer"];
-    let key = call.authorize_either(actions, &name)?;
+    let key = call.authorize_either(actions, &name).await?;
     let digest = digest(text)?;
     let link = call.registry().blob(&call.context, key, digest).await?;
     Ok(answer(StatusCode::OK, &link, link.size_bytes, empty()))

@@ -17,7 +17,8 @@ struct Catalog<'a> {
 
 /// One page of names.
 pub(super) async fn list(call: &Call<'_>) -> Outcome {
-    let key = access::registry(&call.context, "DescribeRepositories", &call.account)?;
+    let account = call.private_account()?;
+    let key = access::registry(&call.context, "DescribeRepositories", account)?;
     let limit = page_size(call)?;
     let after = last(call, RepositoryName::parse)?;
     let found = call.registry().repositories_after(key, after, limit + 1);

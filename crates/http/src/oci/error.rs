@@ -7,6 +7,7 @@ use std::fmt;
 
 use http::header::{self, HeaderName};
 use http::{HeaderValue, Response, StatusCode};
+use roadstead_domain::ids::UploadId;
 use roadstead_domain::manifest::ManifestRefusal;
 use roadstead_registry::error::Error;
 
@@ -42,6 +43,10 @@ pub enum Code {
     TagInvalid,
     /// `DENIED`
     Denied,
+    /// `UNAUTHORIZED`
+    Unauthorized,
+    /// `TOOMANYREQUESTS`
+    TooManyRequests,
     /// `UNSUPPORTED`
     Unsupported,
     /// `UNKNOWN`
@@ -65,6 +70,8 @@ impl Code {
             Self::SizeInvalid => "SIZE_INVALID",
             Self::TagInvalid => "TAG_INVALID",
             Self::Denied => "DENIED",
+            Self::Unauthorized => "UNAUTHORIZED",
+            Self::TooManyRequests => "TOOMANYREQUESTS",
             Self::Unsupported => "UNSUPPORTED",
             Self::Unknown => "UNKNOWN",
         }
@@ -160,6 +167,32 @@ impl From<Refused> for Failure {
 }
 
 impl Failure {
+    /// The failure as it looks below `base`, in the registry that its callers know as `alias`.
+    pub fn seen_at(self, base: &str, alias: &str) -> Self {
+        match self {
+            Self::Registry(Error::RepositoryNotFound(place)) => {
+                let (name, registry) = (place.name.to_string(), alias.to_owned());
+                Error::RepositoryOfNoRegistry { name, registry }.into()
+            }
+            Self::Registry(Error::InvalidLayerPart {
+                expected_byte,
+                first_byte,
+                id,
+                place,
+            }) => {
+                let path = format!("{base}/{}", place.name);
+                let error = Error::InvalidLayerPart {
+                    expected_byte,
+                    first_byte,
+                    id: id.clone(),
+                    place,
+                };
+                out_of_place(&error, &path, &id, expected_byte).into()
+            }
+            other => other,
+        }
+    }
+
     /// The answer.
     pub fn response(self, is_strict_ecr: bool, request_id: &str) -> Response<Body> {
         match self {
@@ -173,7 +206,10 @@ fn refusal(error: &Error, is_strict_ecr: bool, request_id: &str) -> Refused {
     use StatusCode as S;
     let (status, code) = match error {
         Error::AccessDenied(_) | Error::LimitExceeded(_) => (S::FORBIDDEN, Code::Denied),
-        Error::RepositoryNotFound(_) => (S::NOT_FOUND, Code::NameUnknown),
+        Error::RepositoryNotFound(_)
+        | Error::RepositoryOfNoRegistry { .. }
+        | Error::RegistryNotFound(_) => (S::NOT_FOUND, Code::NameUnknown),
+        Error::RateExceeded => (S::TOO_MANY_REQUESTS, Code::TooManyRequests),
         Error::ImageNotFound { .. } => {
             let message = "Requested image not found";
             return Refused::new(S::NOT_FOUND, Code::ManifestUnknown, message);
@@ -206,13 +242,8 @@ fn refusal(error: &Error, is_strict_ecr: bool, request_id: &str) -> Refused {
             place,
             ..
         } => {
-            let (status, code) = (S::RANGE_NOT_SATISFIABLE, Code::BlobUploadInvalid);
-            return Refused::new(status, code, error.to_string())
-                .with(
-                    header::LOCATION,
-                    format!("/v2/{}/blobs/uploads/{id}", place.name),
-                )
-                .with(header::RANGE, range::received(*expected_byte));
+            let path = format!("/v2/{}", place.name);
+            return out_of_place(error, &path, id, *expected_byte);
         }
         Error::UploadBusy(_) => (S::CONFLICT, Code::BlobUploadInvalid),
         Error::BodyBrokeOff(_) => (S::BAD_REQUEST, Code::SizeInvalid),
@@ -226,12 +257,15 @@ fn refusal(error: &Error, is_strict_ecr: bool, request_id: &str) -> Refused {
         | Error::InvalidParameter { .. }
         | Error::InvalidTagParameter
         | Error::InvalidLifecyclePolicy(_)
+        | Error::InvalidRepositoryPolicy(_)
+        | Error::RepositoryPolicyNotFound(_)
         | Error::StorageClassUpdateNotSupported { .. }
         | Error::LifecyclePolicyNotFound(_)
         | Error::LifecyclePreviewNotFound(_)
         | Error::LifecyclePreviewInProgress(_)
         | Error::LifecycleRunInProgress(_)
         | Error::TooManyTags
+        | Error::Lightsail(_)
         | Error::RepositoryAlreadyExists(_)
         | Error::RepositoryNotEmpty(_) => (S::BAD_REQUEST, Code::Unsupported),
         Error::NoSpace => {
@@ -241,6 +275,14 @@ fn refusal(error: &Error, is_strict_ecr: bool, request_id: &str) -> Refused {
         Error::Store(_) | Error::Blob(_) => return internal(error, request_id),
     };
     Refused::new(status, code, error.to_string())
+}
+
+/// A chunk that does not go on where the upload is; the answer says where that is.
+fn out_of_place(error: &Error, path: &str, id: &UploadId, expected_byte: u64) -> Refused {
+    let (status, code) = (StatusCode::RANGE_NOT_SATISFIABLE, Code::BlobUploadInvalid);
+    Refused::new(status, code, error.to_string())
+        .with(header::LOCATION, format!("{path}/blobs/uploads/{id}"))
+        .with(header::RANGE, range::received(expected_byte))
 }
 
 /// The reason itself, where ECR only says that the JSON is wrong.

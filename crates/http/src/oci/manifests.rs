@@ -10,7 +10,6 @@ use roadstead_domain::media_type::MediaType;
 use roadstead_domain::name::{RepositoryKey, RepositoryName};
 use roadstead_domain::reference::Reference;
 use roadstead_registry::access::Authorized;
-use roadstead_registry::credentials::Audience;
 use roadstead_registry::error::Error;
 use roadstead_registry::pull::PulledManifest;
 use roadstead_registry::push_manifest::Push;
@@ -21,7 +20,8 @@ use crate::body::{Body, Unread, empty, full, read_all};
 
 /// The manifest, to the byte.
 pub(super) async fn get(call: &Call<'_>, name: RepositoryName, reference: &str) -> Outcome {
-    let key = call.authorize("BatchGetImage", &name)?;
+    let key = call.authorize("BatchGetImage", &name).await?;
+    call.count_pull()?;
     let pulled = pull(call, key, reference, true).await?;
     let bytes = pulled.bytes.clone();
     Ok(found(&pulled, full(bytes)))
@@ -29,12 +29,7 @@ pub(super) async fn get(call: &Call<'_>, name: RepositoryName, reference: &str) 
 
 /// The headers of the manifest.
 pub(super) async fn head(call: &Call<'_>, name: RepositoryName, reference: &str) -> Outcome {
-    let action = match call.audience {
-        // Who pushes container images may ask what is there, but not read it.
-        Audience::ContainerPush => "DescribeImages",
-        Audience::Private | Audience::Public | Audience::ContainerPull => "BatchGetImage",
-    };
-    let key = call.authorize(action, &name)?;
+    let key = call.authorize(call.look_action(), &name).await?;
     let pulled = pull(call, key, reference, false).await?;
     Ok(found(&pulled, empty()))
 }
@@ -76,7 +71,7 @@ pub(super) async fn put(
     reference: &str,
     body: Body,
 ) -> Outcome {
-    let key = call.authorize("PutImage", &name)?;
+    let key = call.authorize("PutImage", &name).await?;
     let (tag, digest) = match parse(reference)? {
         Reference::Tag(tag) => (Some(tag), None),
         Reference::Digest(digest) => (None, Some(digest)),
@@ -101,7 +96,7 @@ pub(super) async fn put(
         .registry()
         .push_manifest(&call.context, key, push)
         .await?;
-    let location = format!("/v2/{name}/manifests/{}", pushed.digest);
+    let location = format!("{}/manifests/{}", call.path(&name), pushed.digest);
     let mut response = respond(
         StatusCode::CREATED,
         empty(),
@@ -126,7 +121,7 @@ fn without_type(call: &Call<'_>) -> Failure {
 
 /// Deletes a tag, or an image with all of its tags (ecr.md section 4).
 pub(super) async fn delete(call: &Call<'_>, name: RepositoryName, reference: &str) -> Outcome {
-    let key = call.authorize("BatchDeleteImage", &name)?;
+    let key = call.authorize("BatchDeleteImage", &name).await?;
     let id = match existing(call, reference)? {
         Reference::Tag(tag) => ImageId::by_tag(&tag),
         Reference::Digest(digest) => ImageId::by_digest(&digest),

@@ -4,8 +4,10 @@
 //! back. Nothing is decided here that the AWS face would have to decide again.
 
 pub mod authenticate;
+mod bearer;
 pub mod blobs;
 pub mod catalog;
+pub mod door;
 pub mod error;
 pub mod manifests;
 pub mod percent;
@@ -14,6 +16,7 @@ pub mod range;
 pub mod referrers;
 pub mod route;
 pub mod tags;
+pub mod token;
 pub mod uploads;
 
 use http::header::{self, HeaderName};
@@ -22,15 +25,17 @@ use http_body::Body as _;
 use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::AccountId;
 use roadstead_domain::name::{RepositoryKey, RepositoryName};
+use roadstead_domain::public::alias::{ALIAS_PATTERN, RegistryAlias};
 use roadstead_registry::Registry;
 use roadstead_registry::access::{self, Authorized};
-use roadstead_registry::context::RequestContext;
-use roadstead_registry::credentials::Audience;
+use roadstead_registry::context::{Principal, RequestContext};
 use roadstead_registry::error::Error;
 
 use crate::body::{Body, empty, full};
 use crate::{Arrived, Faces};
-use authenticate::caller;
+use authenticate::{Caller, not_authorized, private_caller};
+use bearer::public_caller;
+use door::{Door, DoorKind};
 use error::{Code, Failure, Refused};
 use query::Query;
 use route::{NoRoute, Route};
@@ -66,17 +71,60 @@ async fn answer(faces: &Faces, arrived: &Arrived, request: Request<Body>) -> Out
     if let Some(sealed) = path.strip_prefix(DOWNLOAD_PREFIX) {
         return blobs::download(faces, arrived, &head, sealed).await;
     }
-    let caller = caller(faces, arrived, &head.headers).await?;
-    let route = Route::parse(path).map_err(no_route)?;
+    if token::is_token_path(path) {
+        return token::answer(faces, arrived, &head).await;
+    }
+    let door = Door::of(&faces.settings, arrived.arrival.authority(), path);
+    let Caller { context, registry } = match &door.kind {
+        DoorKind::Private => private_caller(faces, arrived, &head.headers).await?,
+        DoorKind::Public { alias, is_shared } => {
+            let context = public_caller(faces, arrived, &head.headers, *is_shared).await?;
+            let registry = public_registry(faces, &door, alias.as_deref()).await?;
+            Caller { context, registry }
+        }
+    };
     let call = Call {
         faces,
-        context: caller.context,
-        account: caller.registry,
-        audience: caller.audience,
+        context,
+        registry,
+        base: door.base.clone(),
         query: Query::parse(head.uri.query()),
         headers: head.headers,
     };
-    dispatch(&call, route, &head.method, body).await
+    let route = Route::parse(&door.route).map_err(no_route)?;
+    let outcome = dispatch(&call, route, &head.method, body).await;
+    outcome.map_err(|failure| call.own_view(failure, arrived, &door))
+}
+
+/// The public registry that a path names.
+async fn public_registry(
+    faces: &Faces,
+    door: &Door,
+    alias: Option<&str>,
+) -> Result<Addressed, Failure> {
+    let Some(text) = alias else {
+        return Ok(Addressed::Nowhere);
+    };
+    let parsed = RegistryAlias::parse(text).map_err(|_| {
+        let constraint = format!("Member must satisfy regular expression pattern: {ALIAS_PATTERN}");
+        let error = Error::invalid("registryAliasName", constraint);
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        Refused::new(status, Code::Unsupported, error.to_string())
+    })?;
+    match faces.registry.alias_owner(parsed).await? {
+        Some(account) => Ok(Addressed::Public {
+            account,
+            alias: text.to_owned(),
+        }),
+        None => {
+            let name = Route::parse(&door.route).ok();
+            let name = name.as_ref().and_then(Route::name);
+            Err(Failure::Registry(Error::RepositoryOfNoRegistry {
+                name: name.map(ToString::to_string).unwrap_or_default(),
+                registry: text.to_owned(),
+            }))
+        }
+    }
 }
 
 /// Every endpoint, with the use case behind it.
@@ -109,14 +157,32 @@ async fn dispatch(call: &Call<'_>, route: Route, method: &Method, body: Body) ->
     }
 }
 
+/// The registry that a request came to.
+pub(crate) enum Addressed {
+    /// The private one of an account.
+    Private(AccountId),
+    /// The public one of an account.
+    Public {
+        /// The account.
+        account: AccountId,
+        /// As the path names it.
+        alias: String,
+    },
+    /// The container images of an account, for who pushes them.
+    ContainerPush(AccountId),
+    /// The same for the nodes that run them.
+    ContainerPull(AccountId),
+    /// The public registry as a whole, which holds no repository itself.
+    Nowhere,
+}
+
 /// One authenticated request to one endpoint.
 pub(crate) struct Call<'f> {
     faces: &'f Faces,
     context: RequestContext,
-    /// The account whose registry was addressed.
-    account: AccountId,
-    /// What the caller's token is good for.
-    audience: Audience,
+    registry: Addressed,
+    /// What stands before repository names in the paths that the caller uses.
+    base: String,
     query: Query,
     headers: HeaderMap,
 }
@@ -130,37 +196,133 @@ impl Call<'_> {
         self.registry().rules().is_strict_ecr
     }
 
-    fn authorize(
+    async fn authorize(
         &self,
         action: &'static str,
         name: &RepositoryName,
     ) -> Result<Authorized<RepositoryKey>, Error> {
-        let (context, account, name) = (&self.context, &self.account, name.clone());
-        match self.audience {
-            Audience::Private | Audience::Public => {
-                access::repository(context, action, account, name)
+        let (context, name) = (&self.context, name.clone());
+        let key = match &self.registry {
+            Addressed::ContainerPush(account) => {
+                return access::push_containers(context, action, account, name);
             }
-            Audience::ContainerPush => access::push_containers(context, action, account, name),
-            Audience::ContainerPull => access::pull_containers(context, action, account, name),
+            Addressed::ContainerPull(account) => {
+                return access::pull_containers(context, action, account, name);
+            }
+            Addressed::Nowhere => {
+                let (name, registry) = (name.to_string(), String::new());
+                return Err(Error::RepositoryOfNoRegistry { name, registry });
+            }
+            Addressed::Private(account) => {
+                RepositoryKey::private(account.clone(), context.region.clone(), name)
+            }
+            Addressed::Public { account, .. } => RepositoryKey::public(account.clone(), name),
+        };
+        match access::pull_public(action, &key) {
+            Some(authorized) => Ok(authorized),
+            None => self.registry().authorize(context, action, key).await,
         }
     }
 
     /// Authorises with whichever of the two actions is allowed; the denial names the second.
-    fn authorize_either(
+    async fn authorize_either(
         &self,
         actions: [&'static str; 2],
         name: &RepositoryName,
     ) -> Result<Authorized<RepositoryKey>, Error> {
-        self.authorize(actions[0], name)
-            .or_else(|_| self.authorize(actions[1], name))
+        match self.authorize(actions[0], name).await {
+            Ok(key) => Ok(key),
+            Err(_) => self.authorize(actions[1], name).await,
+        }
     }
 
-    /// In `--dev` a push makes its repository.
+    /// The action of asking what a manifest is, without reading it: who pushes container images
+    /// may ask, but not read.
+    fn look_action(&self) -> &'static str {
+        match &self.registry {
+            Addressed::ContainerPush(_) => "DescribeImages",
+            Addressed::Private(_)
+            | Addressed::Public { .. }
+            | Addressed::ContainerPull(_)
+            | Addressed::Nowhere => "BatchGetImage",
+        }
+    }
+
+    /// A pull is a manifest that is read; only those from public registries are counted.
+    fn count_pull(&self) -> Result<(), Error> {
+        match &self.registry {
+            Addressed::Public { .. } => self.registry().count_public_pull(&self.context),
+            Addressed::Private(_)
+            | Addressed::ContainerPush(_)
+            | Addressed::ContainerPull(_)
+            | Addressed::Nowhere => Ok(()),
+        }
+    }
+
+    /// The path of a repository, as the caller reaches it.
+    fn path(&self, name: &RepositoryName) -> String {
+        format!("{}/{name}", self.base)
+    }
+
+    /// The name of a repository, as the caller calls it on this host.
+    fn shown(&self, name: &RepositoryName) -> String {
+        let path = self.path(name);
+        path.strip_prefix("/v2/").unwrap_or(&path).to_owned()
+    }
+
+    /// The repository of the same registry that the caller calls `text` on this host.
+    fn neighbour(&self, text: &str) -> Option<RepositoryName> {
+        let name = match &self.registry {
+            Addressed::Private(_) => text,
+            Addressed::Public { .. } => {
+                let base = self.base.strip_prefix("/v2/")?;
+                text.strip_prefix(base)?.strip_prefix('/')?
+            }
+            Addressed::ContainerPush(_) | Addressed::ContainerPull(_) | Addressed::Nowhere => {
+                return None;
+            }
+        };
+        RepositoryName::parse(name).ok()
+    }
+
+    /// The account of a private registry, the only kind that is listed as a whole.
+    fn private_account(&self) -> Result<&AccountId, Refused> {
+        match &self.registry {
+            Addressed::Private(account) => Ok(account),
+            Addressed::Public { .. }
+            | Addressed::ContainerPush(_)
+            | Addressed::ContainerPull(_)
+            | Addressed::Nowhere => Err(no_route(NoRoute::Unknown)),
+        }
+    }
+
+    /// A failure as the caller has to see it: below its own path, and where it could log in, asked
+    /// to.
+    fn own_view(&self, failure: Failure, arrived: &Arrived, door: &Door) -> Failure {
+        let is_shared = matches!(
+            door.kind,
+            DoorKind::Public {
+                is_shared: true,
+                ..
+            }
+        );
+        let is_stranger = self.context.principal == Principal::Anonymous;
+        match (&self.registry, failure) {
+            (_, Failure::Registry(Error::AccessDenied(_))) if is_shared && is_stranger => {
+                not_authorized(self.faces, arrived)
+            }
+            (Addressed::Public { alias, .. }, failure) => failure.seen_at(&self.base, alias),
+            (_, failure) => failure,
+        }
+    }
+
+    /// In `--dev` a push makes its private repository; a public one is never made by a push.
     async fn ensure_repository(&self, name: &RepositoryName) -> Result<(), Error> {
-        if !self.faces.settings.is_dev || self.audience != Audience::Private {
+        let is_private = matches!(self.registry, Addressed::Private(_));
+        if !self.faces.settings.is_dev || !is_private {
             return Ok(());
         }
-        let key = self.authorize("CreateRepository", name)?;
+        let key = self.authorize("CreateRepository", name).await?;
         self.registry().ensure_repository(&self.context, key).await
     }
 

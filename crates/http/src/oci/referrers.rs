@@ -40,7 +40,9 @@ struct Descriptor<'a> {
 
 /// One page of referrers; a manifest that nothing refers to, or that is not there, has none.
 pub(super) async fn list(call: &Call<'_>, name: RepositoryName, text: &str) -> Outcome {
-    let key = call.authorize_either(["ListImageReferrers", "BatchGetImage"], &name)?;
+    let key = call
+        .authorize_either(["ListImageReferrers", "BatchGetImage"], &name)
+        .await?;
     let subject = digest(text)?;
     let types: Vec<String> = call
         .query
@@ -80,7 +82,10 @@ pub(super) async fn list(call: &Call<'_>, name: RepositoryName, text: &str) -> O
             .map(|wanted| format!("&artifactType={}", encode(wanted)))
             .collect();
         let last = encode(last.image.digest.as_str());
-        let path = format!("/v2/{name}/referrers/{subject}?last={last}{filters}");
+        let path = format!(
+            "{}/referrers/{subject}?last={last}{filters}",
+            call.path(&name)
+        );
         next(&mut response, &path);
     }
     Ok(response)

@@ -72,6 +72,19 @@ impl Route {
         }
     }
 
+    /// The repository that it is about.
+    pub fn name(&self) -> Option<&RepositoryName> {
+        match self {
+            Self::Base | Self::Catalog => None,
+            Self::Tags(name)
+            | Self::Manifest(name, _)
+            | Self::Blob(name, _)
+            | Self::Uploads(name)
+            | Self::Upload(name, _)
+            | Self::Referrers(name, _) => Some(name),
+        }
+    }
+
     /// The methods that it has, for `Allow`.
     pub fn methods(&self) -> &'static str {
         match self {

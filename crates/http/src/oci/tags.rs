@@ -22,20 +22,22 @@ struct TagList<'a> {
 
 /// One page of tags.
 pub(super) async fn list(call: &Call<'_>, name: RepositoryName) -> Outcome {
-    let key = call.authorize("ListImages", &name)?;
+    let key = call.authorize("ListImages", &name).await?;
     let limit = page_size(call)?;
     let after = last(call, ImageTag::parse)?;
     let mut tags = call.registry().tags(key, after, limit + 1).await?;
     let has_more = tags.len() > limit;
     tags.truncate(limit);
+    let shown = call.shown(&name);
     let list = TagList {
-        name: name.as_str(),
+        name: &shown,
         tags: tags.iter().map(ImageTag::as_str).collect(),
     };
     let mut response = json("application/json", to_json(&list));
     if let Some(last) = tags.last().filter(|_| has_more) {
         let path = format!(
-            "/v2/{name}/tags/list?last={}&n={limit}",
+            "{}/tags/list?last={}&n={limit}",
+            call.path(&name),
             encode(last.as_str())
         );
         next(&mut response, &path);

@@ -19,15 +19,15 @@ use crate::body::{Body, Pieces, empty, pieces};
 /// Opens an upload; with `mount` links a blob instead if it can, with `digest` takes the whole
 /// blob at once.
 pub(super) async fn start(call: &Call<'_>, name: RepositoryName, body: Body) -> Outcome {
-    let key = call.authorize("InitiateLayerUpload", &name)?;
+    let key = call.authorize("InitiateLayerUpload", &name).await?;
     let whole = call.query.get("digest").map(digest).transpose()?;
     if whole.is_some() {
-        call.authorize("UploadLayerPart", &name)?;
-        call.authorize("CompleteLayerUpload", &name)?;
+        call.authorize("UploadLayerPart", &name).await?;
+        call.authorize("CompleteLayerUpload", &name).await?;
     }
     call.ensure_repository(&name).await?;
     if let Some(mounted) = mount(call, &name).await? {
-        return Ok(created(&name, &mounted));
+        return Ok(created(call, &name, &mounted));
     }
     let id = call.registry().start_upload(&call.context, key).await?;
     let Some(whole) = whole else {
@@ -50,15 +50,15 @@ async fn mount(call: &Call<'_>, name: &RepositoryName) -> Result<Option<Digest>,
     let (Some(digest), Some(from)) = (call.query.get("mount"), call.query.get("from")) else {
         return Ok(None);
     };
-    let (Ok(digest), Ok(from)) = (Digest::parse(digest), RepositoryName::parse(from)) else {
+    let (Ok(digest), Some(from)) = (Digest::parse(digest), call.neighbour(from)) else {
         return Ok(None);
     };
-    let may_check = call.authorize("BatchCheckLayerAvailability", &from);
-    let may_read = call.authorize("GetDownloadUrlForLayer", &from);
+    let may_check = call.authorize("BatchCheckLayerAvailability", &from).await;
+    let may_read = call.authorize("GetDownloadUrlForLayer", &from).await;
     let (Ok(_), Ok(source)) = (may_check, may_read) else {
         return Ok(None);
     };
-    let target = call.authorize("InitiateLayerUpload", name)?;
+    let target = call.authorize("InitiateLayerUpload", name).await?;
     let is_mounted = call
         .registry()
         .mount_blob(&call.context, target, source, digest.clone())
@@ -68,7 +68,7 @@ async fn mount(call: &Call<'_>, name: &RepositoryName) -> Result<Option<Digest>,
 
 /// How far an upload is.
 pub(super) async fn status(call: &Call<'_>, name: RepositoryName, id: &str) -> Outcome {
-    let key = call.authorize("UploadLayerPart", &name)?;
+    let key = call.authorize("UploadLayerPart", &name).await?;
     let upload = call.registry().upload(&call.context, &key, id).await?;
     let (status, received) = (StatusCode::NO_CONTENT, upload.received_bytes);
     Ok(progress(call, status, &name, id, received))
@@ -76,7 +76,7 @@ pub(super) async fn status(call: &Call<'_>, name: RepositoryName, id: &str) -> O
 
 /// Takes a chunk, or all that is left of the blob.
 pub(super) async fn append(call: &Call<'_>, name: RepositoryName, id: &str, body: Body) -> Outcome {
-    let key = call.authorize("UploadLayerPart", &name)?;
+    let key = call.authorize("UploadLayerPart", &name).await?;
     let chunk = chunk(call, &body)?;
     let part = part(chunk, body);
     let upload = call
@@ -89,9 +89,9 @@ pub(super) async fn append(call: &Call<'_>, name: RepositoryName, id: &str, body
 
 /// Ends an upload, with or without a last chunk.
 pub(super) async fn finish(call: &Call<'_>, name: RepositoryName, id: &str, body: Body) -> Outcome {
-    call.authorize("CompleteLayerUpload", &name)?;
+    call.authorize("CompleteLayerUpload", &name).await?;
     if !body.is_end_stream() {
-        call.authorize("UploadLayerPart", &name)?;
+        call.authorize("UploadLayerPart", &name).await?;
     }
     let whole = digest(call.query.only("digest").unwrap_or_default())?;
     let chunk = chunk(call, &body)?;
@@ -113,17 +113,17 @@ async fn complete(
     part: Part<Pieces>,
     whole: Digest,
 ) -> Outcome {
-    let key = call.authorize("CompleteLayerUpload", name)?;
+    let key = call.authorize("CompleteLayerUpload", name).await?;
     let finished = call
         .registry()
         .finish_upload(&call.context, key, id, part, whole)
         .await?;
-    Ok(created(name, &finished.digest))
+    Ok(created(call, name, &finished.digest))
 }
 
 /// Gives an upload up.
 pub(super) async fn cancel(call: &Call<'_>, name: RepositoryName, id: &str) -> Outcome {
-    let key = call.authorize("CompleteLayerUpload", &name)?;
+    let key = call.authorize("CompleteLayerUpload", &name).await?;
     call.registry()
         .cancel_upload(&call.context, key, id)
         .await?;
@@ -132,7 +132,7 @@ pub(super) async fn cancel(call: &Call<'_>, name: RepositoryName, id: &str) -> O
 
 /// Nobody was told of this upload, so nobody will take it up again.
 async fn give_up(call: &Call<'_>, name: &RepositoryName, id: &UploadId) {
-    let Ok(key) = call.authorize("CompleteLayerUpload", name) else {
+    let Ok(key) = call.authorize("CompleteLayerUpload", name).await else {
         return;
     };
     let given_up = call
@@ -163,8 +163,8 @@ fn chunk(call: &Call<'_>, body: &Body) -> Result<Option<Chunk>, Failure> {
     }
 }
 
-fn created(name: &RepositoryName, digest: &Digest) -> Response<Body> {
-    let location = format!("/v2/{name}/blobs/{digest}");
+fn created(call: &Call<'_>, name: &RepositoryName, digest: &Digest) -> Response<Body> {
+    let location = format!("{}/blobs/{digest}", call.path(name));
     respond(
         StatusCode::CREATED,
         empty(),
@@ -185,7 +185,10 @@ fn progress(
         status,
         empty(),
         [
-            (header::LOCATION, format!("/v2/{name}/blobs/uploads/{id}")),
+            (
+                header::LOCATION,
+                format!("{}/blobs/uploads/{id}", call.path(name)),
+            ),
             (header::RANGE, range::received(received_bytes)),
             (HeaderName::from_static("docker-upload-uuid"), id.to_owned()),
         ],

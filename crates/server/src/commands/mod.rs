@@ -1,5 +1,6 @@
 //! The command line: one module for each command.
 
+pub mod alias;
 pub mod demo;
 pub mod key;
 pub mod lifecycle;
@@ -35,6 +36,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Make, list and disable access keys.
     Key(key::KeyArgs),
+    /// Name public registries.
+    Alias(alias::AliasArgs),
     /// Show what waits to be freed, or free it.
     Sweep(sweep::SweepArgs),
     /// Explain, run and test lifecycle policies.
@@ -99,6 +102,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Key(args) => key::run(&args),
+        Command::Alias(args) => alias::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Undelete(args) => undelete::run(&args),
         Command::Lifecycle(args) => {

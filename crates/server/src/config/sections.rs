@@ -18,6 +18,31 @@ pub struct Http {
     pub public_endpoints: Vec<String>,
 }
 
+/// `[ecr_public]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EcrPublic {
+    /// The host of the public registry, host or host:port.
+    pub host: Option<String>,
+    /// Below which path it is on every other host.
+    pub path: String,
+    /// Pulls in a second of an address without a login; 0 is no limit.
+    pub anonymous_pulls_max: u32,
+    /// Pulls in a second of an account; 0 is no limit.
+    pub account_pulls_max: u32,
+}
+
+impl Default for EcrPublic {
+    fn default() -> Self {
+        Self {
+            host: None,
+            path: "public.ecr.aws".into(),
+            anonymous_pulls_max: 0,
+            account_pulls_max: 0,
+        }
+    }
+}
+
 /// `[sweep]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -64,6 +89,31 @@ pub struct Lifecycle {
     pub orphan_grace_seconds: u32,
     /// The most of a repository that one run may delete, percent.
     pub expire_percent_max: Option<u8>,
+}
+
+/// `[lightsail]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lightsail {
+    /// Over what the versions of registered images count: `label` or `service`.
+    pub version_scope: String,
+    /// How deployments end that nothing runs: `active` or `failed`.
+    pub recorded_end: String,
+    /// Milliseconds for which a state that ends by itself is shown at least.
+    pub dwell_milliseconds: u32,
+    /// What the `url` of a service ends with.
+    pub url_suffix: Option<String>,
+}
+
+impl Default for Lightsail {
+    fn default() -> Self {
+        Self {
+            version_scope: "label".into(),
+            recorded_end: "active".into(),
+            dwell_milliseconds: 500,
+            url_suffix: None,
+        }
+    }
 }
 
 /// `[undelete]`.

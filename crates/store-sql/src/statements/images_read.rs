@@ -10,7 +10,9 @@ use roadstead_domain::ids::RepositoryId;
 use roadstead_domain::image::{Image, ImageStatus, TagStatus};
 use roadstead_domain::media_type::MediaType;
 use roadstead_domain::reference::ImageTag;
-use roadstead_store::metadata::{ImageCursor, ImageEntry, ImageFilter, ReadImages, StoreError};
+use roadstead_store::metadata::{
+    ImageCursor, ImageEntry, ImageFilter, ReadImages, StoreError, TaggedImage,
+};
 
 use super::codes::{STATUSES, status_code};
 use crate::sql::{Param, Row, Sql, Tx, limit, params};
@@ -349,6 +351,36 @@ impl<S: Sql> ReadImages for Tx<S> {
             )
             .await?;
         rows.iter().map(|row| row.image_tag(0)).collect()
+    }
+
+    async fn tagged_images(
+        &mut self,
+        repository: RepositoryId,
+        after: Option<&ImageTag>,
+        limit_rows: usize,
+    ) -> Result<Vec<TaggedImage>, StoreError> {
+        let rows = self
+            .0
+            .query(
+                "SELECT digest, media_type, size_bytes, manifest_size_bytes, artifact_type, \
+                 subject, pushed_at, push_seq, status, last_pulled_at, archived_at, \
+                 activated_at, tag, tagged_at FROM tag JOIN image ON image.id = tag.image_id \
+                 WHERE tag.repository_id = ?1 AND tag > ?2 ORDER BY tag LIMIT ?3",
+                &[
+                    repository.0.into(),
+                    after.map_or("", ImageTag::as_str).into(),
+                    limit(limit_rows),
+                ],
+            )
+            .await?;
+        let tagged = rows.iter().map(|row| {
+            Ok(TaggedImage {
+                tag: row.image_tag(12)?,
+                tagged_at: row.time(13)?,
+                image: image_row(row)?,
+            })
+        });
+        tagged.collect()
     }
 
     async fn referrers(

@@ -5,6 +5,9 @@
 
 mod blobs;
 pub(crate) mod codes;
+mod containers_read;
+mod containers_text;
+mod containers_write;
 mod control;
 mod deleted;
 mod events;
@@ -14,6 +17,7 @@ mod images_write;
 mod lifecycle_images;
 mod lifecycle_read;
 mod lifecycle_write;
+mod public;
 mod reap;
 mod repositories;
 mod uploads;

@@ -45,8 +45,10 @@ impl<S: Sql> Tx<S> {
             return Ok(false);
         }
         self.delete_policy_rows(repository).await?;
+        self.delete_public_rows(repository).await?;
         for sql in [
             "DELETE FROM lifecycle_preview WHERE repository_id = ?1",
+            "DELETE FROM repository_policy WHERE repository_id = ?1",
             "DELETE FROM resource_tag WHERE repository_id = ?1",
             "DELETE FROM repository WHERE id = ?1",
         ] {

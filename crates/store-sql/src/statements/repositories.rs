@@ -91,6 +91,19 @@ impl<S: Sql> ReadRepositories for Tx<S> {
         tags.collect()
     }
 
+    async fn repository_policy(
+        &mut self,
+        repository: RepositoryId,
+    ) -> Result<Option<String>, StoreError> {
+        let row = self
+            .query_first(
+                "SELECT text FROM repository_policy WHERE repository_id = ?1",
+                &params![repository.0],
+            )
+            .await?;
+        row.map(|row| row.text(0).map(str::to_owned)).transpose()
+    }
+
     async fn deleted_repositories(
         &mut self,
         before: Timestamp,
@@ -158,6 +171,28 @@ impl<S: Sql> WriteRepositories for Tx<S> {
                 ],
             )
             .await?;
+        Ok(())
+    }
+
+    async fn set_repository_policy(
+        &mut self,
+        repository: RepositoryId,
+        text: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let sql = match text {
+            Some(_) => {
+                "INSERT INTO repository_policy (repository_id, text) VALUES (?1, ?2) \
+                 ON CONFLICT (repository_id) DO UPDATE SET text = excluded.text"
+            }
+            None => "DELETE FROM repository_policy WHERE repository_id = ?1",
+        };
+        let whole = params![repository.0, text];
+        let params = if text.is_some() {
+            &whole[..]
+        } else {
+            &whole[..1]
+        };
+        self.0.execute(sql, params).await?;
         Ok(())
     }
 

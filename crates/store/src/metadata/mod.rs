@@ -3,7 +3,9 @@
 //! A write is a re-runnable body over a transaction handle. The body awaits nothing but that
 //! handle, so that one store may run it on its single writer thread and another may retry it.
 
+mod containers;
 mod lifecycle;
+mod public;
 mod reads;
 mod rows;
 mod writes;
@@ -16,7 +18,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+pub use containers::*;
 pub use lifecycle::*;
+pub use public::*;
 pub use reads::*;
 pub use rows::*;
 pub use writes::*;

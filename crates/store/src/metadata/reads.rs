@@ -13,8 +13,9 @@ use roadstead_domain::time::Timestamp;
 use roadstead_domain::upload::Upload;
 
 use super::{
-    AccessKey, BlobLink, Garbage, ImageCursor, ImageEntry, ImageFilter, ReadDeleted, ReadEvents,
-    ReadLifecycle, RegistryKey, Repository, StoreError,
+    AccessKey, BlobLink, Garbage, ImageCursor, ImageEntry, ImageFilter, ReadContainers,
+    ReadDeleted, ReadEvents, ReadLifecycle, ReadPublic, RegistryKey, Repository, StoreError,
+    TaggedImage,
 };
 
 /// Repositories and their resource tags.
@@ -36,6 +37,12 @@ pub trait ReadRepositories {
         &mut self,
         repository: RepositoryId,
     ) -> Result<Vec<ResourceTag>, StoreError>;
+
+    /// The text of the policy of a repository, as it was set.
+    async fn repository_policy(
+        &mut self,
+        repository: RepositoryId,
+    ) -> Result<Option<String>, StoreError>;
 
     /// Some repositories that were deleted at or before `before` and still hold rows, the longest
     /// deleted first.
@@ -112,6 +119,14 @@ pub trait ReadImages {
         after: Option<&ImageTag>,
         limit: usize,
     ) -> Result<Vec<ImageTag>, StoreError>;
+
+    /// Tags in lexical (byte) order, each with the image that it points to.
+    async fn tagged_images(
+        &mut self,
+        repository: RepositoryId,
+        after: Option<&ImageTag>,
+        limit: usize,
+    ) -> Result<Vec<TaggedImage>, StoreError>;
 
     /// Active images whose subject is `subject`, by digest, of any of `artifact_types` (all types
     /// when empty).
@@ -197,6 +212,8 @@ pub trait MetadataRead:
     + ReadLifecycle
     + ReadDeleted
     + ReadEvents
+    + ReadContainers
+    + ReadPublic
     + Send
 {
 }
@@ -210,6 +227,8 @@ impl<T> MetadataRead for T where
         + ReadLifecycle
         + ReadDeleted
         + ReadEvents
+        + ReadContainers
+        + ReadPublic
         + Send
 {
 }

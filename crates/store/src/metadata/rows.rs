@@ -85,6 +85,17 @@ pub struct BlobEdge {
     pub media_type: MediaType,
 }
 
+/// A tag and the image that it points to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaggedImage {
+    /// The tag.
+    pub tag: ImageTag,
+    /// Since when it points there.
+    pub tagged_at: Timestamp,
+    /// The image.
+    pub image: Image,
+}
+
 /// One (image, tag) pair of a listing; an untagged image has one entry without a tag.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ImageEntry {

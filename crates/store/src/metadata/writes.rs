@@ -12,8 +12,8 @@ use roadstead_domain::time::Timestamp;
 use roadstead_domain::upload::Upload;
 
 use super::{
-    AccessKey, MetadataRead, NewImage, NewRepository, StoreError, WriteDeleted, WriteEvents,
-    WriteLifecycle,
+    AccessKey, MetadataRead, NewImage, NewRepository, StoreError, WriteContainers, WriteDeleted,
+    WriteEvents, WriteLifecycle, WritePublic,
 };
 
 /// Repositories and their resource tags.
@@ -30,6 +30,13 @@ pub trait WriteRepositories {
         &mut self,
         repository: RepositoryId,
         setting: &TagMutability,
+    ) -> Result<(), StoreError>;
+
+    /// Replaces the policy of a repository, or removes it.
+    async fn set_repository_policy(
+        &mut self,
+        repository: RepositoryId,
+        text: Option<&str>,
     ) -> Result<(), StoreError>;
 
     /// Frees the name at once and leaves the contents to [`Self::reap_repository`]: the cost does
@@ -209,6 +216,8 @@ pub trait MetadataWrite:
     + WriteLifecycle
     + WriteDeleted
     + WriteEvents
+    + WriteContainers
+    + WritePublic
 {
 }
 
@@ -221,5 +230,7 @@ impl<T> MetadataWrite for T where
         + WriteLifecycle
         + WriteDeleted
         + WriteEvents
+        + WriteContainers
+        + WritePublic
 {
 }

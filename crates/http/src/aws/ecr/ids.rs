@@ -13,16 +13,19 @@ use roadstead_domain::reference::ImageTag;
 use roadstead_domain::time::Timestamp;
 use roadstead_registry::paging::PageRequest;
 
-pub(super) fn timestamp(at: Timestamp) -> TimestampShape {
+pub(in crate::aws) fn timestamp(at: Timestamp) -> TimestampShape {
     TimestampShape(at.0)
 }
 
 /// A count or size as the wire has it; none comes near the bound.
-pub(super) fn long(n: u64) -> i64 {
+pub(in crate::aws) fn long(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-pub(super) fn page_request(max_results: Option<i32>, next_token: Option<String>) -> PageRequest {
+pub(in crate::aws) fn page_request(
+    max_results: Option<i32>,
+    next_token: Option<String>,
+) -> PageRequest {
     PageRequest {
         limit: max_results.and_then(|n| usize::try_from(n).ok()),
         token: next_token,

@@ -9,6 +9,9 @@ use roadstead_domain::ids::{AccountId, BlobKey, Region, RepositoryId, UploadId};
 use roadstead_domain::image::{Image, ImageStatus};
 use roadstead_domain::media_type::{self, MediaType};
 use roadstead_domain::name::{RepositoryKey, RepositoryName};
+use roadstead_domain::public::alias::{Alias, RegistryAlias};
+use roadstead_domain::public::catalog_data::CatalogData;
+use roadstead_domain::public::logo::LogoId;
 use roadstead_domain::reference::ImageTag;
 use roadstead_domain::resource_tag::ResourceTag;
 use roadstead_domain::tagging::TagMutability;
@@ -18,8 +21,8 @@ use roadstead_domain::upload::Upload;
 use crate::metadata::{
     AccessKey, BlobEdge, BlobLink, DeletedImage, Event, Garbage, ImageCursor, ImageEntry,
     ImageFilter, ImageNumber, IndexMember, LifecycleImage, MetadataStore, NewEvent, NewImage,
-    NewRepository, RegistryKey, Repository, StoreError, StoredLifecyclePolicy, StoredPage,
-    StoredPreview, StoredRun,
+    NewRepository, PublicRegistry, RegistryKey, Repository, StoreError, StoredLifecyclePolicy,
+    StoredPage, StoredPreview, StoredRun, TaggedImage,
 };
 
 /// More rows than any case makes.
@@ -251,6 +254,25 @@ steps! {
     read repositories(registry: RegistryKey, after: Option<RepositoryName>, limit: usize)
         -> Vec<Repository> = |tx| tx.repositories(registry, after.as_ref(), *limit);
     read resource_tags(id: RepositoryId) -> Vec<ResourceTag> = |tx| tx.resource_tags(*id);
+    read repository_policy(id: RepositoryId) -> Option<String> = |tx| tx.repository_policy(*id);
+    read tagged_images(id: RepositoryId, after: Option<ImageTag>, limit: usize)
+        -> Vec<TaggedImage> = |tx| tx.tagged_images(*id, after.as_ref(), *limit);
+    read public_registry(account: AccountId) -> Option<PublicRegistry>
+        = |tx| tx.public_registry(account);
+    read aliases(account: AccountId) -> Vec<Alias> = |tx| tx.aliases(account);
+    read alias_owner(name: RegistryAlias) -> Option<AccountId> = |tx| tx.alias_owner(name);
+    read catalog_data(id: RepositoryId) -> Option<CatalogData> = |tx| tx.catalog_data(*id);
+    read logo(registry: String, id: LogoId) -> Option<Bytes> = |tx| tx.logo(registry, id);
+    write set_repository_policy(id: RepositoryId, text: Option<String>) -> ()
+        = |tx| tx.set_repository_policy(*id, text.as_deref());
+    write insert_public_registry(new: PublicRegistry) -> bool = |tx| tx.insert_public_registry(new);
+    write set_display_name(account: AccountId, name: Option<String>) -> ()
+        = |tx| tx.set_display_name(account, name.as_deref());
+    write insert_alias(account: AccountId, new: Alias) -> bool = |tx| tx.insert_alias(account, new);
+    write set_catalog_data(id: RepositoryId, data: CatalogData) -> ()
+        = |tx| tx.set_catalog_data(*id, data);
+    write set_logo(id: RepositoryId, logo: Option<(LogoId, Bytes)>) -> ()
+        = |tx| tx.set_logo(*id, logo.as_ref().map(|(id, bytes)| (id, &bytes[..])));
     read deleted_repositories(limit: usize) -> Vec<RepositoryId>
         = |tx| tx.deleted_repositories(Timestamp(i64::MAX), *limit);
     read image_at(id: RepositoryId, digest: Digest) -> Option<Image> = |tx| tx.image(*id, digest);

@@ -1,10 +1,12 @@
 //! Cases about deleting images, tags and whole repositories.
 
 use roadstead_domain::ids::{AccountId, RepositoryId};
+use roadstead_domain::public::logo::LogoId;
 use roadstead_domain::time::Timestamp;
 
 use super::bench::{ALL, Bench, at, tag, tags};
 use super::lifecycle::{page, policy};
+use super::public::catalog;
 use crate::metadata::{
     ImageFilter, MetadataStore, NewEvent, NewImage, PreviewStatus, StoreError, StoredPreview,
 };
@@ -133,7 +135,7 @@ pub async fn live_repositories_are_not_reaped(store: &dyn MetadataStore, fresh: 
     assert!(bench.has_images(&id).await);
 }
 
-/// Puts a policy, previews, runs, events and deleted images into a repository.
+/// Puts policies, previews, runs, events, catalog data and deleted images into a repository.
 async fn remembered(bench: &Bench<'_>, id: RepositoryId) {
     bench.put_lifecycle_policy(&id, &policy("policy", 1)).await;
     let preview = StoredPreview {
@@ -148,6 +150,10 @@ async fn remembered(bench: &Bench<'_>, id: RepositoryId) {
     bench.put_preview(&id, &preview).await;
     let run = bench.insert_run(&id, &at(1), &"run".into()).await;
     bench.insert_run(&id, &at(2), &"without pages".into()).await;
+    bench.set_repository_policy(&id, &Some("text".into())).await;
+    bench.set_catalog_data(&id, &catalog()).await;
+    let logo = LogoId::from_random(u128::from(id.0.unsigned_abs()));
+    bench.set_logo(&id, &Some((logo, "png".into()))).await;
     for n in 0..2 {
         let page = page(n, n, "text");
         bench

@@ -9,6 +9,7 @@ mod bench;
 pub mod blobs;
 pub mod competing;
 pub mod concurrency;
+pub mod containers;
 pub mod deleted;
 pub mod deletion;
 pub mod events;
@@ -16,6 +17,7 @@ pub mod images;
 pub mod keys;
 pub mod lifecycle;
 pub mod paging;
+pub mod public;
 pub mod repositories;
 pub mod revival;
 pub mod transactions;
@@ -61,6 +63,14 @@ macro_rules! metadata_contract {
                 a_deleted_name_is_free_at_once
                 settings_are_replaced
                 resource_tags_are_replaced
+            );
+            $crate::metadata_contract!(@family $subject, public:
+                a_policy_is_replaced_and_removed
+                life_of_a_public_registry
+                aliases_are_taken_once
+                catalog_data_is_replaced
+                logos_are_found_by_both_ids
+                tags_with_their_images
             );
             $crate::metadata_contract!(@family $subject, images:
                 stored_and_read_back
@@ -163,6 +173,19 @@ macro_rules! metadata_contract {
                 deleted_images_are_listed
                 a_repository_comes_back
                 a_reaped_repository_stays_gone
+            );
+            $crate::metadata_contract!(@family $subject, containers:
+                a_service_comes_back_as_it_was
+                a_place_is_stored_once
+                services_page_by_name
+                the_longest_passing_is_first
+                deployments_by_version
+                images_and_their_counters
+                pushes_wait
+                a_log_pages_by_position
+                usage_comes_back
+                a_service_goes_in_steps
+                old_records_go_in_steps
             );
             $crate::metadata_contract!(@family $subject, events:
                 events_are_in_order
