@@ -269,6 +269,7 @@ mod tests {
             repository_host: None,
             repository_scheme: None,
             public_endpoints: vec![],
+            container_url_suffix: None,
             public_host: None,
             public_path: "public.ecr.aws".into(),
         };

@@ -89,6 +89,7 @@ mod tests {
             repository_host: None,
             repository_scheme: None,
             public_endpoints: vec![],
+            container_url_suffix: None,
             public_host: Some("127.0.0.1:5080".into()),
             public_path: "public.ecr.aws".into(),
         }
