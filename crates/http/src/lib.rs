@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod aws;
 pub mod body;
+pub mod endpoint;
 pub mod host;
 mod kernel_send;
 pub mod logos;
@@ -84,6 +85,8 @@ pub struct Faces {
     pub metrics: Metrics,
     /// Signing keys derived a moment ago.
     pub signing_keys: SigningKeys,
+    /// Asks the nodes of container services.
+    pub endpoints: endpoint::Client,
     /// Room for bodies that are read before it is known who sends them.
     pub unread_bodies: Budget,
 }
@@ -102,6 +105,7 @@ impl Faces {
             settings,
             metrics,
             signing_keys,
+            endpoints: endpoint::Client::default(),
             unread_bodies: Budget::new(UNREAD_BODY_BYTES_MAX),
         }
     }

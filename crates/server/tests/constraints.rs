@@ -1,7 +1,8 @@
-//! Every rule of the model, broken one at a time over the wire, for every operation that is
-//! offered: the modelled 4xx each time, nothing changed, and the server still there.
+//! Every rule of the model, broken one at a time over the wire, for every operation of ECR and ECR
+//! Public that is offered: the modelled 4xx each time, nothing changed, and the server still there.
 //!
-//! The probes come from the model; that they break what they say is the model crate's own test.
+//! Lightsail's are in `lightsail_cases/constraints.rs`. The probes come from the model; that they
+//! break what they say is the model crate's own test.
 
 mod api;
 mod public_api;
@@ -109,7 +110,6 @@ fn expected_code(operation: Operation, rule: &Rule) -> &'static str {
     let declared = operation.errors();
     match rule {
         Rule::WrongType(_) => "SerializationException",
-        _ if operation.service() == Service::Lightsail => "InvalidInputException",
         _ if declared.contains(&"InvalidParameterException") => "InvalidParameterException",
         _ => "ValidationException",
     }

@@ -20,10 +20,11 @@ fn registered() -> (Lightsail, String) {
 /// print.
 #[test]
 fn an_image_goes_and_its_number_does_not_come_back() {
-    let (lightsail, digest) = registered();
+    let (lightsail, _) = registered();
     let answer = lightsail.ok(&deletion(SERVICE, IMAGE));
     assert!([Value::Null, json!({})].contains(&answer), "{answer}");
     assert_eq!(lightsail.images(), [""; 0]);
+    let digest = lightsail.push("mystaticwebsite");
     let answer = lightsail.register("mystaticwebsite", &digest);
     let name = &answer["containerImage"]["image"];
     assert_eq!(name, ":mycontainerservice.mystaticwebsite.2");

@@ -14,7 +14,7 @@ mod lightsail;
 mod public_batch_delete_image;
 mod register_container_image;
 
-/// What the CLI says of an error: its code and its operation.
+/// What the CLI says of an error before its text: code and operation.
 fn error(code: &str, operation: &str) -> String {
     format!("An error occurred ({code}) when calling the {operation} operation: ")
 }

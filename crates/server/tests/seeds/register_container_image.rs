@@ -49,7 +49,14 @@ fn invalid_input_exception() {
         (SERVICE, "label", "sha256:zz"),
     ];
     for (service, label, digest) in rows {
-        let said = lightsail.refused(&registration(service, label, digest));
+        // A value that starts with a hyphen is no argument of its own.
+        let input = json!({ "serviceName": service, "label": label, "digest": digest });
+        let input = [
+            "register-container-image",
+            "--cli-input-json",
+            &input.to_string(),
+        ];
+        let said = lightsail.refused(&input);
         let start = error("InvalidInputException", "RegisterContainerImage");
         assert!(said.starts_with(&start), "{said}");
     }

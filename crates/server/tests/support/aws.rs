@@ -106,6 +106,19 @@ impl AwsCli {
         said.expect_success().trim().to_owned()
     }
 
+    /// Runs `aws lightsail <args>`, which must succeed.
+    pub fn lightsail(&self, args: &[&str]) -> Value {
+        self.run(&[&["lightsail"], args].concat()).expect_json()
+    }
+
+    /// Runs `aws lightsail <args>`, which must be refused; what the CLI says about it.
+    pub fn lightsail_refused(&self, args: &[&str]) -> String {
+        self.run(&[&["lightsail"], args].concat())
+            .expect_failure()
+            .trim()
+            .to_owned()
+    }
+
     /// Makes a repository.
     pub fn create_repository(&self, name: &str) -> Value {
         self.ecr(&["create-repository", "--repository-name", name])["repository"].clone()

@@ -70,6 +70,32 @@ impl Docker {
         assert!(said.contains("Login Succeeded"), "{said}");
     }
 
+    /// `docker login` with a user name and a password on standard input.
+    pub fn login_with(&self, registry: &str, user: &str, password: &str) -> Said {
+        let mut command = program::limited(program::tool("TEST_DOCKER"));
+        command
+            .env_remove("DOCKER_CONTEXT")
+            .envs(self.environment())
+            .args(["login", "--username", user, "--password-stdin", registry]);
+        program::run_with_input(&mut command, password.as_bytes())
+    }
+
+    /// Builds an image `FROM scratch` of two layers of 256 KiB: one that follows from `shared`, and
+    /// one from `own`.
+    pub fn build_upon(&self, name: &str, shared: &str, own: &str) {
+        let context = tempfile::tempdir().expect("a build context");
+        let file = |name: &str, bytes: &[u8]| {
+            fs::write(context.path().join(name), bytes).expect("a file of the build context");
+        };
+        file(
+            "Dockerfile",
+            b"FROM scratch\nCOPY shared /shared\nCOPY own /own\n",
+        );
+        file("shared", &content(shared, 256 * 1024));
+        file("own", &content(own, 256 * 1024));
+        self.expect(&["build", "--quiet", "--tag", name, utf8(context.path())]);
+    }
+
     /// Builds an image `FROM scratch` with one file of 256 KiB that follows from `seed`.
     pub fn build(&self, name: &str, seed: &str) {
         let context = tempfile::tempdir().expect("a build context");
