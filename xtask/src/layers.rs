@@ -93,8 +93,20 @@ const TABLE: &[Row] = &[
         must_not_use: DATABASES,
     },
     Row {
+        name: "roadstead-engine",
+        may_use: &["roadstead-registry", DOMAIN],
+        must_not_use: &[
+            "axum",
+            "deadpool-postgres",
+            "rand",
+            "rusqlite",
+            "tokio-postgres",
+        ],
+    },
+    Row {
         name: "roadstead-server",
         may_use: &[
+            "roadstead-engine",
             "roadstead-http",
             "roadstead-registry",
             "roadstead-api-model",
@@ -214,6 +226,8 @@ mod tests {
             ("roadstead-domain", "roadstead-store"),
             ("roadstead-registry", "http"),
             ("roadstead-registry", "roadstead-api-model"),
+            ("roadstead-engine", "roadstead-store"),
+            ("roadstead-http", "roadstead-engine"),
             ("roadstead-http", "roadstead-store"),
             ("roadstead-http", "roadstead-store-blob"),
             ("roadstead-store-sql", "roadstead-registry"),

@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod aws;
 pub mod body;
+pub mod endpoint;
 pub mod host;
 mod kernel_send;
 pub mod logos;
@@ -55,6 +56,23 @@ pub struct Settings {
     pub public_path: String,
 }
 
+impl Settings {
+    /// The usual settings.
+    pub fn new(default_account: AccountId, default_region: Region) -> Self {
+        Self {
+            default_account,
+            default_region,
+            is_dev: false,
+            repository_host: None,
+            repository_scheme: None,
+            public_endpoints: Vec::new(),
+            public_host: None,
+            public_path: "public.ecr.aws".into(),
+            container_url_suffix: None,
+        }
+    }
+}
+
 /// Everything that handles a request.
 pub struct Faces {
     /// The use cases.
@@ -67,6 +85,8 @@ pub struct Faces {
     pub metrics: Metrics,
     /// Signing keys derived a moment ago.
     pub signing_keys: SigningKeys,
+    /// Asks the nodes of container services.
+    pub endpoints: endpoint::Client,
     /// Room for bodies that are read before it is known who sends them.
     pub unread_bodies: Budget,
 }
@@ -85,6 +105,7 @@ impl Faces {
             settings,
             metrics,
             signing_keys,
+            endpoints: endpoint::Client::default(),
             unread_bodies: Budget::new(UNREAD_BODY_BYTES_MAX),
         }
     }

@@ -181,7 +181,8 @@ fn speak<A: Future<Output = Response<Body>> + Send + 'static>(
         .keep_alive_interval(limits.ping_interval)
         .keep_alive_timeout(limits.ping_timeout);
     let connection = builder
-        .serve_connection(TokioIo::new(KernelSend::new(stream)), service)
+        // Container services may switch protocols.
+        .serve_connection_with_upgrades(TokioIo::new(KernelSend::new(stream)), service)
         .into_owned();
     let watched = watcher.watch(connection);
     let head = limits.head;

@@ -3,12 +3,16 @@
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use crate::body::{self, Body};
+use crate::endpoint::{self, Endpoint};
 use crate::{Arrived, Faces, admin, aws, logos, oci};
 
 /// Answers one request.
 pub async fn answer(faces: &Faces, arrived: Arrived, request: Request<Body>) -> Response<Body> {
     let request = lingering(request);
-    let (face, path) = (face_of(&request), request.uri().path().to_owned());
+    let authority = arrived.arrival.authority();
+    let endpoint = endpoint::endpoint_of(&faces.settings, authority);
+    let (face, path) = (face_of(endpoint, &request), request.uri().path().to_owned());
+    let face_name = face.name();
     let (method, request_id) = (request.method().clone(), arrived.request_id.clone());
     let mut response = match face {
         _ if has_two_hosts(&request) => ambiguous(),
@@ -16,9 +20,10 @@ pub async fn answer(faces: &Faces, arrived: Arrived, request: Request<Body>) -> 
         Face::Logos => logos::handle(faces, &arrived, request).await,
         Face::Aws => aws::handle(faces, &arrived, request).await,
         Face::Admin => admin::handle(faces, &arrived, request).await,
+        Face::Endpoint(endpoint) => endpoint::handle(faces, &arrived, &endpoint, request).await,
     };
     let status = response.status();
-    faces.metrics.count_request(face.name(), status.as_u16());
+    faces.metrics.count_request(face_name, status.as_u16());
     // The path of a download link is a secret for as long as the link is good.
     let path = if path.starts_with(oci::DOWNLOAD_PREFIX) {
         oci::DOWNLOAD_PREFIX
@@ -58,27 +63,32 @@ fn ambiguous() -> Response<Body> {
     response
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Face {
     Aws,
     Oci,
     Logos,
     Admin,
+    Endpoint(Endpoint),
 }
 
 impl Face {
-    fn name(self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self {
             Self::Aws => "aws",
             Self::Oci => "oci",
             Self::Logos => "logos",
             Self::Admin => "admin",
+            Self::Endpoint(_) => "endpoint",
         }
     }
 }
 
-/// `/v2`, `/token` and download links are OCI; a POST to `/` is AWS; the rest is for operators.
-fn face_of(request: &Request<Body>) -> Face {
+/// The address of a container service is its own on every path. Elsewhere `/v2`, `/token` and
+/// download links are OCI; a POST to `/` is AWS; the rest is for operators.
+fn face_of(endpoint: Option<Endpoint>, request: &Request<Body>) -> Face {
+    if let Some(endpoint) = endpoint {
+        return Face::Endpoint(endpoint);
+    }
     let path = request.uri().path();
     let is_oci = path == "/v2"
         || path.starts_with("/v2/")

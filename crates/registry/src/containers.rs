@@ -9,6 +9,7 @@ pub mod deployments;
 pub mod images;
 pub mod logs;
 pub mod metrics;
+pub mod pulls;
 pub mod records;
 pub mod runtime;
 pub mod services;
@@ -22,6 +23,7 @@ use roadstead_domain::ids::{ContainerServiceId, Region};
 use roadstead_domain::lightsail::addresses::AddressPart;
 use roadstead_domain::lightsail::names::ServiceName;
 use roadstead_domain::lightsail::refusal::Refusal;
+use roadstead_domain::lightsail::service::Service;
 use roadstead_domain::lightsail::state::ServiceState;
 use roadstead_store::metadata::MetadataRead;
 
@@ -69,7 +71,8 @@ impl Registry {
         self.containers.bell.notified().await;
     }
 
-    /// The service behind the host `<name>.<part>.<region>.<any domain>`; none if there is none.
+    /// The service behind the host `<name>.<part>.<region>.<any domain>`; none if there is none, or
+    /// if it has no active deployment with a public endpoint.
     pub async fn container_endpoint(
         &self,
         name: &ServiceName,
@@ -85,7 +88,7 @@ impl Registry {
                         return Ok(None);
                     };
                     let found = tx.container_service(&place.account, region, name).await?;
-                    let found = found.filter(|found| found.service.state != ServiceState::Deleting);
+                    let found = found.filter(|found| has_endpoint(&found.service));
                     Ok(found.map(|found| found.id))
                 })
             })
@@ -99,6 +102,12 @@ impl Registry {
         }
         self.containers.bell.notify_one();
     }
+}
+
+fn has_endpoint(service: &Service) -> bool {
+    let current = service.current.as_ref();
+    service.state != ServiceState::Deleting
+        && current.is_some_and(|current| current.spec.public_endpoint.is_some())
 }
 
 /// What should run of a service: its active deployment and the one that is to become healthy,
@@ -127,6 +136,7 @@ pub(crate) fn wanted(stored: &StoredService) -> WantedService {
         name: service.name.clone(),
         power: service.power,
         scale: service.scale,
+        puller: service.registry_access.role.clone(),
         deployments: deployments.collect(),
     }
 }

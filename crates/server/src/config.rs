@@ -27,6 +27,15 @@ pub use self::sections::{
 /// The name of the audit log among the destinations of events.
 const AUDIT: &str = "audit";
 
+/// What runs the containers of deployments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Nothing: they are recorded only.
+    None,
+    /// A Docker-compatible engine.
+    Docker,
+}
+
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -115,6 +124,9 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("lightsail", "recorded_end"),
     ("lightsail", "dwell_milliseconds"),
     ("lightsail", "url_suffix"),
+    ("lightsail", "engine"),
+    ("lightsail", "engine_socket"),
+    ("lightsail", "engine_registry"),
     ("undelete", "window_seconds"),
     ("events", "webhooks"),
     ("events", "secret"),
@@ -214,6 +226,12 @@ impl Config {
         }
         self.version_scope()?;
         self.recorded_end()?;
+        self.engine()?;
+        if let Some(address) = &self.lightsail.engine_registry
+            && (!address.contains(':') || address.contains(['/', '@', ' ']))
+        {
+            bail!("lightsail.engine_registry is host:port, not '{address}'");
+        }
         if let Some(suffix) = &self.lightsail.url_suffix
             && (suffix.is_empty() || suffix.contains(['/', ' ']) || suffix.starts_with('.'))
         {
@@ -227,6 +245,15 @@ impl Config {
             "label" => Ok(VersionScope::PerLabel),
             "service" => Ok(VersionScope::PerService),
             other => bail!("lightsail.version_scope is 'label' or 'service', not '{other}'"),
+        }
+    }
+
+    /// What runs the containers of deployments.
+    pub fn engine(&self) -> Result<Engine> {
+        match self.lightsail.engine.as_str() {
+            "none" => Ok(Engine::None),
+            "docker" => Ok(Engine::Docker),
+            other => bail!("lightsail.engine is 'none' or 'docker', not '{other}'"),
         }
     }
 

@@ -6,6 +6,8 @@
 //! <data>/metadata.sqlite  rows
 //! <data>/blobs/           bytes
 //! <data>/control.sock     where a running server takes commands, owner-only
+//! <data>/engine-id        tells the containers of this server from those of others
+//! <data>/log-positions    how far the logs of containers were read
 //! ```
 
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -72,6 +74,26 @@ impl DataDir {
         &self.path
     }
 
+    /// Where positions in the logs of containers are kept.
+    pub fn log_positions(&self) -> PathBuf {
+        self.path.join("log-positions")
+    }
+
+    /// What tells the containers of this server from those of others on the same engine, made on
+    /// first use.
+    pub fn engine_id(&self, ids: &dyn Ids) -> Result<String> {
+        let path = self.path.join("engine-id");
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(text.trim().to_owned()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let id = format!("{:032x}", ids.bits());
+                self.put(&path, &id)?;
+                Ok(id)
+            }
+            Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+        }
+    }
+
     /// The key ring, made on first use.
     pub fn keyring(&self, ids: &dyn Ids) -> Result<KeyRing> {
         let path = self.path.join("keyring.json");
@@ -92,7 +114,7 @@ impl DataDir {
         KeyRing::new(&keys).context("the key ring is empty")
     }
 
-    /// Writes a ring of one fresh key, complete and durable before it has its name.
+    /// Writes a ring of one fresh key.
     fn make_keyring(&self, path: &Path, ids: &dyn Ids) -> Result<Zeroizing<String>> {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         ids.fill(&mut key[..]);
@@ -100,6 +122,12 @@ impl DataDir {
             id: 1,
             key: hex::encode(&key[..]),
         }])?);
+        self.put(path, &text)?;
+        Ok(text)
+    }
+
+    /// Writes an owner-only file, complete and durable before it has its name.
+    fn put(&self, path: &Path, text: &str) -> Result<()> {
         let staged = path.with_extension("new");
         let mut file = OpenOptions::new()
             .create(true)
@@ -111,7 +139,7 @@ impl DataDir {
         file.sync_all()?;
         std::fs::rename(&staged, path)?;
         File::open(&self.path)?.sync_all()?;
-        Ok(text)
+        Ok(())
     }
 }
 
@@ -170,6 +198,16 @@ mod tests {
         assert!(DataDir::take(dir.path()).is_err());
         drop(first);
         assert!(DataDir::take(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn the_engine_id_is_made_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::take(dir.path()).unwrap();
+        let ids = SystemIds::default();
+        let id = data.engine_id(&ids).unwrap();
+        assert_eq!(id.len(), 32);
+        assert_eq!(data.engine_id(&ids).unwrap(), id);
     }
 
     #[test]

@@ -10,4 +10,5 @@ pub mod config;
 pub mod control;
 pub mod data_dir;
 pub mod delivery;
+pub mod engine;
 pub mod workers;

@@ -4,6 +4,7 @@
 //! against the row that it replaces.
 
 use roadstead_domain::digest::Digest;
+use roadstead_domain::ids::ContainerServiceId;
 use roadstead_domain::lightsail::service::{Advance, Changed, Report};
 use roadstead_domain::lightsail::state::ServiceState;
 use roadstead_domain::name::RepositoryKey;
@@ -40,9 +41,28 @@ impl Registry {
     /// Tells the runtime of everything that should run: at the start, since it may have missed the
     /// last changes.
     pub async fn want_all_containers(&self) -> Result<(), Error> {
-        let Some(runtime) = self.runtime() else {
-            return Ok(());
-        };
+        match self.runtime() {
+            Some(runtime) => {
+                self.each_container_service(|stored| runtime.want(wanted(stored)))
+                    .await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Every service that there is, those included that are being deleted: nothing of any other
+    /// may run.
+    pub async fn container_service_ids(&self) -> Result<Vec<ContainerServiceId>, Error> {
+        let mut ids = Vec::new();
+        self.each_container_service(|stored| ids.push(stored.id.clone()))
+            .await?;
+        Ok(ids)
+    }
+
+    async fn each_container_service(
+        &self,
+        mut visit: impl FnMut(&StoredService) + Send,
+    ) -> Result<(), Error> {
         let mut after = None;
         loop {
             let page: Vec<StoredService> = self
@@ -54,7 +74,7 @@ impl Registry {
                     })
                 })
                 .await?;
-            page.iter().for_each(|stored| runtime.want(wanted(stored)));
+            page.iter().for_each(&mut visit);
             match page.last() {
                 Some(last) if page.len() == PAGE => after = Some(last.id.clone()),
                 _ => return Ok(()),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use roadstead_registry::Registry;
-use roadstead_registry::context::Clock;
+use roadstead_registry::context::{Clock, Ids};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,7 +18,7 @@ use crate::ambient::{SystemClock, SystemIds};
 use crate::config::{Config, Log};
 use crate::data_dir::DataDir;
 use crate::workers::Workers;
-use crate::{compose, control};
+use crate::{compose, control, engine};
 
 const DEV_WARNING: &str = "\
 *** --dev: ANY access key is accepted, login is optional, and repositories are made on first push.
@@ -58,13 +58,9 @@ pub fn run(args: &ServeArgs) -> Result<()> {
 
 async fn serve(config: Config, is_dev: bool) -> Result<()> {
     let data = DataDir::take(&config.data)?;
-    let registry = compose::embedded(
-        &data,
-        Arc::new(SystemClock),
-        Arc::new(SystemIds::default()),
-        config.rules(),
-    )?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ids: Arc<dyn Ids> = Arc::new(SystemIds::default());
+    let registry = compose::embedded(&data, clock.clone(), ids.clone(), config.rules())?;
     tokio::spawn(control::serve(
         control::listen(&data)?,
         registry.clone(),
@@ -75,6 +71,7 @@ async fn serve(config: Config, is_dev: bool) -> Result<()> {
         .await
         .with_context(|| format!("listening on {}", config.listen))?;
     let address = listener.local_addr()?;
+    engine::attach(&config, &data, &registry, (&clock, &*ids), address).await?;
     let greeting = greeting(&config, is_dev, address, &registry, &*clock).await?;
     // A reader that has gone is no reason not to serve.
     if let Err(error) = std::io::stdout().write_all(greeting.as_bytes()) {

@@ -1,6 +1,7 @@
 //! The sections of the settings and their defaults: values only, checked in `config.rs`.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
@@ -103,6 +104,12 @@ pub struct Lightsail {
     pub dwell_milliseconds: u32,
     /// What the `url` of a service ends with.
     pub url_suffix: Option<String>,
+    /// What runs containers: `none` or `docker`.
+    pub engine: String,
+    /// The engine's socket.
+    pub engine_socket: PathBuf,
+    /// The address under which the engine reaches this server.
+    pub engine_registry: Option<String>,
 }
 
 impl Default for Lightsail {
@@ -112,6 +119,9 @@ impl Default for Lightsail {
             recorded_end: "active".into(),
             dwell_milliseconds: 500,
             url_suffix: None,
+            engine: "none".into(),
+            engine_socket: "/var/run/docker.sock".into(),
+            engine_registry: None,
         }
     }
 }

@@ -1,0 +1,181 @@
+//! Talking to nodes: connections that are kept for the next request, a body that is not touched
+//! before there is one, and an answer that keeps its node.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self, Error};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::body::Body;
+
+/// Nodes are on this machine.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a connection rests before it is closed: less than most servers let theirs.
+const IDLE: Duration = Duration::from_secs(4);
+/// Resting connections to one node.
+const IDLE_MAX: usize = 64;
+
+/// Asks nodes.
+#[derive(Clone)]
+pub struct Client(legacy::Client<HttpConnector, Later>);
+
+/// Why a node did not answer.
+pub struct Unanswered {
+    /// For the log.
+    pub error: String,
+    /// Whether it cannot have seen anything of the request.
+    pub is_unsent: bool,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_PATIENCE));
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .build(connector);
+        Self(client)
+    }
+}
+
+impl Client {
+    /// Sends a request to the node that its URI names. The answer's body is still to come.
+    pub async fn ask(&self, request: Request<Later>) -> Result<Response<Incoming>, Unanswered> {
+        self.0.request(request).await.map_err(|error| Unanswered {
+            is_unsent: error.is_connect(),
+            error: chain(&error),
+        })
+    }
+}
+
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// The body of a request, for one attempt after the other until one of them begins to read it.
+pub struct Later {
+    waiting: Arc<Mutex<Option<Body>>>,
+    begun: Option<Body>,
+    size: SizeHint,
+    is_empty: bool,
+}
+
+impl Later {
+    /// A body of which nothing was read.
+    pub fn new(body: Body) -> Self {
+        Self {
+            size: body.size_hint(),
+            is_empty: body.is_end_stream(),
+            waiting: Arc::new(Mutex::new(Some(body))),
+            begun: None,
+        }
+    }
+
+    /// The same body for another attempt.
+    pub fn again(&self) -> Self {
+        Self {
+            waiting: self.waiting.clone(),
+            begun: None,
+            size: self.size.clone(),
+            is_empty: self.is_empty,
+        }
+    }
+
+    /// Whether nothing of it is lost.
+    pub fn is_whole(&self) -> bool {
+        self.is_empty || self.lock().is_some()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Body>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl http_body::Body for Later {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if self.begun.is_none() {
+            let taken = self.lock().take();
+            self.begun = taken;
+        }
+        match &mut self.begun {
+            Some(body) => Pin::new(body).poll_frame(context),
+            // Another attempt has read it.
+            None => Poll::Ready(Some(Err(io::ErrorKind::BrokenPipe.into()))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.begun {
+            Some(body) => body.is_end_stream(),
+            None => self.is_empty,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.begun {
+            Some(body) => body.size_hint(),
+            None => self.size.clone(),
+        }
+    }
+}
+
+/// The body of an answer, which keeps the node until it is over.
+pub struct Guarded {
+    body: Incoming,
+    _in_flight: Box<dyn Send + Sync>,
+}
+
+impl Guarded {
+    /// Ties the two together.
+    pub fn new(body: Incoming, in_flight: Box<dyn Send + Sync>) -> Self {
+        Self {
+            body,
+            _in_flight: in_flight,
+        }
+    }
+}
+
+impl http_body::Body for Guarded {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        frame.map_err(io::Error::other)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
