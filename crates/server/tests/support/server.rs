@@ -54,8 +54,13 @@ impl Server {
 
     /// Starts on a data folder that outlives the server.
     pub fn start_on(data: &Path, args: &[&str]) -> Self {
+        Self::start_again(data, &free_address(), args)
+    }
+
+    /// Starts on a data folder and an address that an earlier server had.
+    pub fn start_again(data: &Path, address: &str, args: &[&str]) -> Self {
         let log = data.with_extension("log");
-        let address = free_address();
+        let address = address.to_owned();
         let mut server = Self {
             child: spawn(data, &log, &address, args),
             address,
