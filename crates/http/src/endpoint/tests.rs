@@ -6,15 +6,11 @@ use super::*;
 
 fn settings(suffix: Option<&str>) -> Settings {
     Settings {
-        default_account: AccountId::parse("000000000000").unwrap(),
-        default_region: Region::parse("us-east-1").unwrap(),
-        is_dev: false,
-        repository_host: None,
-        repository_scheme: None,
-        public_endpoints: vec![],
         container_url_suffix: suffix.map(str::to_owned),
-        public_host: None,
-        public_path: "public".into(),
+        ..Settings::new(
+            AccountId::parse("000000000000").unwrap(),
+            Region::parse("us-east-1").unwrap(),
+        )
     }
 }
 

@@ -9,7 +9,7 @@ use crate::api::lightsail::{
     builder_that_fails, deploy, invalid_text, ok, refused, service, settle, step, timeless, world,
 };
 
-const HONEST: &str = "No container runtime is configured; the deployment is recorded only.";
+const HONEST: &str = "No engine configured: nothing runs. The deployment is recorded only.";
 
 fn ask(container: &str) -> Value {
     json!({ "serviceName": "web", "containerName": container })

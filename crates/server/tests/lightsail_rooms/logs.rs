@@ -38,7 +38,7 @@ async fn a_recorded_deployment_says_so() {
     let (lines, token) = page(&room, json!({})).await;
     let expected = [
         "[deployment:1] Creating your deployment",
-        "[deployment:1] No container runtime is configured; the deployment is recorded only.",
+        "[deployment:1] No engine configured: nothing runs. The deployment is recorded only.",
     ];
     assert_eq!((lines, token), (expected.map(str::to_owned).to_vec(), None));
 }

@@ -57,6 +57,11 @@ impl Server {
         Self::start_at(free_address(), data, args, &[])
     }
 
+    /// Starts on a data folder and an address that an earlier server had.
+    pub fn start_again(data: &Path, address: &str, args: &[&str]) -> Self {
+        Self::start_at(address.to_owned(), data, args, &[])
+    }
+
     /// Starts on a new data folder with more settings in its environment.
     pub fn start_with_settings(settings: &[(&str, &str)]) -> Self {
         Self::start_anew(free_address(), settings)
