@@ -270,11 +270,15 @@ fn refusal(error: &Error, is_strict_ecr: bool, request_id: &str) -> Refused {
         }
         Error::Store(_) | Error::Blob(_) => return internal(error, request_id),
     };
-    let message = match error {
-        Error::ImageNotFound { .. } => "Requested image not found".to_owned(),
+    Refused::new(status, code, message(error))
+}
+
+/// ECR is short about images here (ecr.md 9.1).
+fn message(error: &Error) -> String {
+    match error {
+        Error::ImageNotFound { .. } => "Requested image not found".into(),
         other => other.to_string(),
-    };
-    Refused::new(status, code, message)
+    }
 }
 
 /// A chunk that does not go on where the upload is; the answer says where that is.
