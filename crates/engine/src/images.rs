@@ -1,16 +1,19 @@
 //! Getting the images of a deployment, and removing those of ours that nothing needs any more.
 //!
 //! A registered image comes from this server by its digest, so one that is there already is the
-//! right one. Any other image is pulled by name; if that cannot be done, one that the engine has
-//! under that very name will do. Images of others are never removed.
+//! right one. An image of a private repository of this server is pulled each time, since it has to
+//! be asked whether the service may. Any other image is pulled by name; if that cannot be done, one
+//! that the engine has under that very name will do. Images of others are never removed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
 use roadstead_domain::digest::Digest;
 use roadstead_domain::lightsail::names::ContainerName;
 use roadstead_domain::lightsail::spec::{DeploymentSpec, ImageSource, Pins};
+use roadstead_registry::containers::runtime::{Pull, PullAccess, WantedService};
 
 use crate::engine::{Engine, EngineError, LocalImage};
 
@@ -37,6 +40,8 @@ pub struct Unprepared {
 
 /// What to get and how.
 pub struct Wanted {
+    /// For which service.
+    pub service: WantedService,
     /// The containers.
     pub spec: DeploymentSpec,
     /// The digests of registered images.
@@ -44,7 +49,7 @@ pub struct Wanted {
     /// The address of this server's registry, for the engine.
     pub registry: String,
     /// What opens it.
-    pub password: String,
+    pub pulls: Arc<dyn PullAccess>,
     /// Whether names are looked up again: not while nodes of the deployment run, which all have
     /// the same images.
     pub is_fresh: bool,
@@ -80,9 +85,16 @@ impl Wanted {
         if let Ok(image) = engine.image(&reference).await {
             return Ok(image.id);
         }
+        let order = self.pulls.registered(&self.service, &pin.digest);
+        self.from_here(engine, order).await
+    }
+
+    /// Pulls an image of this server.
+    async fn from_here(&self, engine: &Engine, order: Pull) -> Result<String, EngineError> {
+        let reference = full_reference(&format!("{}/{}", self.registry, order.path));
         let credentials = DockerCredentials {
             username: Some(USER.to_owned()),
-            password: Some(self.password.clone()),
+            password: Some(order.password),
             serveraddress: Some(self.registry.clone()),
             ..Default::default()
         };
@@ -91,6 +103,11 @@ impl Wanted {
     }
 
     async fn elsewhere(&self, engine: &Engine, text: &str) -> Result<String, EngineError> {
+        match self.pulls.private(&self.service, text).await {
+            Ok(None) => {}
+            Ok(Some(order)) => return self.from_here(engine, order).await,
+            Err(why) => return Err(EngineError::Missing(why)),
+        }
         let reference = full_reference(text);
         match self.local(engine, &reference).await? {
             Some(id) if !self.is_fresh => Ok(id),
@@ -109,10 +126,10 @@ impl Wanted {
         }
     }
 
-    /// An image that the engine has under this name. Registered images are for those who may pull
+    /// An image that the engine has under this name. Those of this server are for whoever may pull
     /// them, wherever they are.
     async fn local(&self, engine: &Engine, reference: &str) -> Result<Option<String>, EngineError> {
-        if is_own(&self.registry, reference) {
+        if behind(&self.registry, reference).is_some() {
             return Ok(None);
         }
         match engine.image(reference).await {
@@ -154,11 +171,13 @@ pub fn own_reference(registry: &str, digest: &Digest) -> String {
     format!("{registry}/{REPOSITORY}@{digest}")
 }
 
+/// What stands behind the address of this server's registry.
+fn behind<'r>(registry: &str, reference: &'r str) -> Option<&'r str> {
+    reference.strip_prefix(registry)?.strip_prefix('/')
+}
+
 fn is_own(registry: &str, reference: &str) -> bool {
-    let rest = reference
-        .strip_prefix(registry)
-        .and_then(|rest| rest.strip_prefix('/'))
-        .and_then(|rest| rest.strip_prefix(REPOSITORY));
+    let rest = behind(registry, reference).and_then(|rest| rest.strip_prefix(REPOSITORY));
     rest.is_some_and(|rest| rest.starts_with(['@', ':']))
 }
 

@@ -33,13 +33,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use roadstead_domain::ids::{AccountId, ContainerServiceId, Region};
+use roadstead_domain::ids::ContainerServiceId;
 use roadstead_domain::lightsail::deployment::DeploymentVersion;
 use roadstead_domain::lightsail::service::Report;
 use roadstead_domain::lightsail::state::StateDetailCode;
 use roadstead_domain::time::Span;
 use roadstead_registry::containers::runtime::{
-    ContainerLine, ContainerRuntime, NodeUsage, Upstream, WantedService,
+    ContainerLine, ContainerRuntime, NodeUsage, PullAccess, Upstream, WantedService,
 };
 use roadstead_registry::context::Clock;
 use tokio::runtime::Handle;
@@ -54,9 +54,6 @@ use crate::status::Status;
 const USAGE_MAX: usize = 10_000;
 /// The pause before the engine is asked again what it has that nobody wants.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
-
-/// Makes the password with which the images of an account in a region can be pulled.
-pub type PullToken = Box<dyn Fn(&AccountId, &Region) -> String + Send + Sync>;
 
 /// How to run containers.
 #[derive(Debug, Clone)]
@@ -103,7 +100,7 @@ struct Shared {
     engine: Arc<Engine>,
     options: Options,
     clock: Arc<dyn Clock>,
-    pull_token: PullToken,
+    pulls: Arc<dyn PullAccess>,
     lines: Arc<Lines>,
     usage: Mutex<VecDeque<NodeUsage>>,
     services: Mutex<HashMap<ContainerServiceId, Service>>,
@@ -124,13 +121,13 @@ pub struct Docker {
 impl Docker {
     /// Prepares; the engine is asked when there is something to do. Must be called inside of a
     /// Tokio runtime, whose tasks it uses from then on.
-    pub fn new(options: Options, clock: Arc<dyn Clock>, pull_token: PullToken) -> Self {
+    pub fn new(options: Options, clock: Arc<dyn Clock>, pulls: Arc<dyn PullAccess>) -> Self {
         let shared = Shared {
             engine: Arc::new(Engine::new(&options.socket, clock.clone())),
             lines: Arc::new(Lines::open(options.positions.clone())),
             options,
             clock,
-            pull_token,
+            pulls,
             usage: Mutex::default(),
             services: Mutex::default(),
             runtime: Handle::current(),

@@ -208,15 +208,12 @@ mod tests {
 
     fn settings(is_dev: bool, template: Option<&str>) -> Settings {
         Settings {
-            default_account: AccountId::parse("000000000000").unwrap(),
-            default_region: Region::parse("us-east-1").unwrap(),
             is_dev,
             repository_host: template.map(str::to_owned),
-            repository_scheme: None,
-            public_endpoints: vec![],
-            container_url_suffix: None,
-            public_host: None,
-            public_path: "public.ecr.aws".into(),
+            ..Settings::new(
+                AccountId::parse("000000000000").unwrap(),
+                Region::parse("us-east-1").unwrap(),
+            )
         }
     }
 

@@ -56,6 +56,23 @@ pub struct Settings {
     pub public_path: String,
 }
 
+impl Settings {
+    /// The usual settings.
+    pub fn new(default_account: AccountId, default_region: Region) -> Self {
+        Self {
+            default_account,
+            default_region,
+            is_dev: false,
+            repository_host: None,
+            repository_scheme: None,
+            public_endpoints: Vec::new(),
+            public_host: None,
+            public_path: "public.ecr.aws".into(),
+            container_url_suffix: None,
+        }
+    }
+}
+
 /// Everything that handles a request.
 pub struct Faces {
     /// The use cases.

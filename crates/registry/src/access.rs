@@ -7,6 +7,7 @@
 pub mod containers;
 
 use std::ops::Deref;
+use std::sync::LazyLock;
 
 use roadstead_domain::arn::RepositoryArn;
 use roadstead_domain::ids::{AccountId, Region};
@@ -21,7 +22,7 @@ use roadstead_domain::resource_tag::ResourceTag;
 use roadstead_store::metadata::{MetadataRead, RegistryKey, StoreError};
 
 use crate::Registry;
-use crate::context::RequestContext;
+use crate::context::{Principal, RequestContext};
 use crate::error::Error;
 
 /// Proof that the request may do what it is about to do with this.
@@ -43,6 +44,14 @@ impl<T> Authorized<T> {
     }
 }
 
+/// What the role of a container service may do of itself; the policy of a repository has to allow
+/// it too (Lightsail guide, "private repository access").
+static PULLER_POLICY: LazyLock<Option<PolicyDocument>> = LazyLock::new(|| {
+    const TEXT: &str = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+        "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], "Resource": "*"}}"#;
+    PolicyDocument::parse(PolicyKind::Identity, TEXT).ok()
+});
+
 impl Registry {
     /// Authorises an action of the repository's own service, such as `PutImage`, on a private or
     /// public repository, whether or not it exists. A policy of the repository has a say.
@@ -52,6 +61,11 @@ impl Registry {
         action: &'static str,
         key: RepositoryKey,
     ) -> Result<Authorized<RepositoryKey>, Error> {
+        // The `*` of a policy is everybody who is somebody (ECR Public user guide, "Repository
+        // policies").
+        if context.principal == Principal::Anonymous {
+            return Err(denied(context, service(key.kind), action, &arn(&key)));
+        }
         let stored = self
             .metadata
             .read(key.clone(), |tx, key| {
@@ -143,7 +157,12 @@ fn decide(
         context: conditions,
         now: context.now,
     };
+    let identity = match &context.principal {
+        Principal::Anonymous | Principal::Root { .. } => None,
+        Principal::ContainerPuller(_) => PULLER_POLICY.as_ref(),
+    };
     let in_play = Policies {
+        identity: &identity.into_iter().collect::<Vec<_>>(),
         resource: policies,
         ..Policies::default()
     };

@@ -9,6 +9,7 @@ pub mod deployments;
 pub mod images;
 pub mod logs;
 pub mod metrics;
+pub mod pulls;
 pub mod records;
 pub mod runtime;
 pub mod services;
@@ -135,6 +136,7 @@ pub(crate) fn wanted(stored: &StoredService) -> WantedService {
         name: service.name.clone(),
         power: service.power,
         scale: service.scale,
+        puller: service.registry_access.role.clone(),
         deployments: deployments.collect(),
     }
 }

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 
 use roadstead_domain::ids::{AccountId, Region, uuid_text};
+use roadstead_domain::lightsail::addresses::{RoleId, puller_role_name};
+use roadstead_domain::lightsail::names::ServiceName;
 use roadstead_domain::policy::requester::Requester;
 use roadstead_domain::time::Timestamp;
 
@@ -48,6 +50,21 @@ pub enum Principal {
         /// login, and where the server speaks for the account itself.
         access_key_id: Option<String>,
     },
+    /// The role with which a container service pulls from private repositories.
+    ContainerPuller(ContainerPuller),
+}
+
+/// The role of a container service, as its `principalArn` names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerPuller {
+    /// The account of Lightsail that roles belong to.
+    pub lightsail: AccountId,
+    /// The region of the service.
+    pub region: Region,
+    /// Its name.
+    pub service: ServiceName,
+    /// The id of the role.
+    pub id: RoleId,
 }
 
 impl Principal {
@@ -56,13 +73,14 @@ impl Principal {
         match self {
             Self::Anonymous => None,
             Self::Root { account, .. } => Some(account),
+            Self::ContainerPuller(role) => Some(&role.lightsail),
         }
     }
 
     /// The access key that it showed.
     pub fn access_key_id(&self) -> Option<&str> {
         match self {
-            Self::Anonymous => None,
+            Self::Anonymous | Self::ContainerPuller(_) => None,
             Self::Root { access_key_id, .. } => access_key_id.as_deref(),
         }
     }
@@ -72,6 +90,12 @@ impl Principal {
         match self {
             Self::Anonymous => Requester::Anonymous,
             Self::Root { account, .. } => Requester::Root(account.clone()),
+            Self::ContainerPuller(role) => Requester::RoleSession {
+                account: role.lightsail.clone(),
+                role: puller_role_name(&role.region, &role.service, &role.id),
+                session: role.service.to_string(),
+                unique_id: None,
+            },
         }
     }
 

@@ -9,13 +9,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use roadstead_domain::ids::{AccountId, Region};
+use roadstead_domain::lightsail::addresses::RoleId;
+use roadstead_domain::lightsail::names::ServiceName;
 use roadstead_domain::time::{Span, Timestamp};
 use roadstead_store::metadata::AccessKey;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::Registry;
-use crate::context::{Principal, RequestContext};
+use crate::context::{ContainerPuller, Principal, RequestContext};
 use crate::error::Error;
 use crate::keyring::Purpose;
 
@@ -25,9 +27,11 @@ const KEY_CACHE_AGE: Span = Span::seconds(5);
 const KEY_CACHE_ENTRIES_MAX: usize = 10_000;
 /// How long a node has for a pull; ours.
 const NODE_TOKEN_LIFETIME: Span = Span::hours(1);
-/// How long a token of the token endpoint is good for: clients ask for the next one by themselves
-/// (auth.md 5.4).
-pub const BEARER_TOKEN_LIFETIME: Span = Span::hours(1);
+/// How long a token of the token endpoint is good for whoever has logged in: clients ask for the
+/// next one by themselves (auth.md 5.4).
+const BEARER_TOKEN_LIFETIME: Span = Span::seconds(15 * 60);
+/// The same for nobody in particular.
+const ANONYMOUS_TOKEN_LIFETIME: Span = Span::hours(1);
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// A fresh access key; the only time that its secret is shown.
@@ -75,6 +79,9 @@ pub struct TokenHolder {
     pub principal: Principal,
     /// The region in which it asked.
     pub region: Region,
+    /// The account whose registry it leads to on hosts that name none; the principal's own if
+    /// none.
+    pub registry: Option<AccountId>,
     /// What it is good for.
     pub audience: Audience,
 }
@@ -230,6 +237,24 @@ impl Registry {
         self.seal_token(&principal, region, Audience::ContainerPull, expires_at)
     }
 
+    /// Makes a token with which a container service pulls from private repositories of `registry`
+    /// in its region.
+    pub fn issue_private_pull_token(
+        &self,
+        role: &ContainerPuller,
+        registry: &AccountId,
+        now: Timestamp,
+    ) -> AuthorizationToken {
+        let mut text = TokenText::new(
+            &Principal::ContainerPuller(role.clone()),
+            &role.region,
+            Audience::Private,
+            now + NODE_TOKEN_LIFETIME,
+        );
+        text.registry = Some(registry.to_string());
+        self.sealed_token(&text)
+    }
+
     /// Makes a token of the public registry's token endpoint: for whoever holds `holder`'s token,
     /// or for nobody in particular.
     pub fn issue_bearer_token(
@@ -238,7 +263,11 @@ impl Registry {
         region: &Region,
         now: Timestamp,
     ) -> AuthorizationToken {
-        let expires_at = now + BEARER_TOKEN_LIFETIME;
+        let lifetime = match principal {
+            Principal::Anonymous => ANONYMOUS_TOKEN_LIFETIME,
+            Principal::Root { .. } | Principal::ContainerPuller(_) => BEARER_TOKEN_LIFETIME,
+        };
+        let expires_at = now + lifetime;
         self.seal_token(principal, region, Audience::Public, expires_at)
     }
 
@@ -249,21 +278,17 @@ impl Registry {
         audience: Audience,
         expires_at: Timestamp,
     ) -> AuthorizationToken {
-        let plain = serde_json::json!([
-            principal.account().map(AccountId::as_str),
-            region.as_str(),
-            principal.access_key_id(),
-            audience,
-            expires_at.0,
-        ]);
+        self.sealed_token(&TokenText::new(principal, region, audience, expires_at))
+    }
+
+    fn sealed_token(&self, text: &TokenText) -> AuthorizationToken {
+        let plain = serde_json::json!(text).to_string();
         let mut nonce = [0; 12];
         self.ids.fill(&mut nonce);
-        let sealed = self
-            .keyring
-            .seal(Purpose::Token, nonce, plain.to_string().as_bytes());
+        let sealed = self.keyring.seal(Purpose::Token, nonce, plain.as_bytes());
         AuthorizationToken {
             password: URL_SAFE_NO_PAD.encode(sealed),
-            expires_at,
+            expires_at: Timestamp(text.until),
         }
     }
 
@@ -291,23 +316,65 @@ impl Registry {
     fn unseal(&self, password: &str) -> Option<(TokenHolder, Timestamp)> {
         let sealed = URL_SAFE_NO_PAD.decode(password).ok()?;
         let plain = self.keyring.open(Purpose::Token, &sealed).ok()?;
-        let (account, region, access_key_id, audience, expires_at): TokenText =
-            serde_json::from_slice(&plain).ok()?;
-        let principal = match account {
-            None => Principal::Anonymous,
-            Some(account) => Principal::Root {
-                account: AccountId::parse(&account).ok()?,
-                access_key_id,
-            },
-        };
-        let holder = TokenHolder {
-            principal,
-            region: Region::parse(&region).ok()?,
-            audience,
-        };
-        Some((holder, Timestamp(expires_at)))
+        let text: TokenText = serde_json::from_slice(&plain).ok()?;
+        let until = Timestamp(text.until);
+        Some((text.holder()?, until))
     }
 }
 
-/// What is sealed in a token: account, region, access key, audience, end.
-type TokenText = (Option<String>, String, Option<String>, Audience, i64);
+/// What is sealed in a token.
+#[derive(Serialize, Deserialize)]
+struct TokenText {
+    account: Option<String>,
+    region: String,
+    key: Option<String>,
+    /// Name of a container service and id of its role.
+    role: Option<(String, String)>,
+    registry: Option<String>,
+    audience: Audience,
+    until: i64,
+}
+
+impl TokenText {
+    fn new(principal: &Principal, region: &Region, audience: Audience, until: Timestamp) -> Self {
+        Self {
+            account: principal.account().map(ToString::to_string),
+            region: region.to_string(),
+            key: principal.access_key_id().map(str::to_owned),
+            role: match principal {
+                Principal::Anonymous | Principal::Root { .. } => None,
+                Principal::ContainerPuller(role) => {
+                    Some((role.service.to_string(), role.id.to_string()))
+                }
+            },
+            registry: None,
+            audience,
+            until: until.0,
+        }
+    }
+
+    fn holder(self) -> Option<TokenHolder> {
+        let region = Region::parse(&self.region).ok()?;
+        let account = self.account.as_deref().map(AccountId::parse).transpose();
+        let principal = match (account.ok()?, self.role) {
+            (None, _) => Principal::Anonymous,
+            (Some(account), None) => Principal::Root {
+                account,
+                access_key_id: self.key,
+            },
+            (Some(lightsail), Some((service, id))) => Principal::ContainerPuller(ContainerPuller {
+                lightsail,
+                region: region.clone(),
+                service: ServiceName::parse(&service).ok()?,
+                id: RoleId::parse(&id).ok()?,
+            }),
+        };
+        let registry = self.registry.as_deref().map(AccountId::parse).transpose();
+        Some(TokenHolder {
+            registry: registry.ok()?,
+            principal,
+            region,
+            audience: self.audience,
+        })
+    }
+}

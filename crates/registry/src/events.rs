@@ -61,11 +61,16 @@ impl ImageEvent {
         } else {
             "Image"
         };
+        let (service, source) = match key.kind {
+            // Of container images nobody is told.
+            RepositoryKind::Private | RepositoryKind::Lightsail => ("ECR", "aws.ecr"),
+            RepositoryKind::Public => ("ECR Public", "aws.ecr-public"),
+        };
         json!({
             "version": "0",
             "id": id,
-            "detail-type": format!("ECR {kind} Action"),
-            "source": "aws.ecr",
+            "detail-type": format!("{service} {kind} Action"),
+            "source": source,
             "account": key.account.as_str(),
             "time": now.rfc3339(),
             "region": key.region.as_ref().map_or("", |region| region.as_str()),

@@ -64,6 +64,22 @@ struct Finish {
     now: Timestamp,
 }
 
+/// The digests that a caller gives for a whole blob: one of them has to be right.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// What a refusal names.
+    pub first: Digest,
+    /// The others.
+    pub others: Vec<Digest>,
+}
+
+impl From<Digest> for Claimed {
+    fn from(first: Digest) -> Self {
+        let others = Vec::new();
+        Self { first, others }
+    }
+}
+
 impl Registry {
     /// Opens an upload.
     pub async fn start_upload(
@@ -152,11 +168,12 @@ impl Registry {
         key: Authorized<RepositoryKey>,
         id: &str,
         part: Part<S>,
-        digest: Digest,
+        claimed: impl Into<Claimed>,
     ) -> Result<Finished, Error>
     where
         S: Stream<Item = Result<Bytes, String>> + Send + Unpin,
     {
+        let claimed = claimed.into();
         let (mut session, mut upload) = self.claim(context, &key, id).await?;
         let (plane, first_byte) = (part.plane, part.first_byte);
         let mut body = std::pin::pin!(part.body.peekable());
@@ -184,18 +201,14 @@ impl Registry {
             return Err(Error::LayerPartTooSmall);
         }
         let sealed = self.seal(&mut session, &upload).await?;
-        let computed = match digest.algorithm() {
-            Algorithm::Sha256 => sealed.sha256,
-            Algorithm::Sha512 => self.blobs.digest(&upload.key, Algorithm::Sha512).await?,
+        let digest = match self.matching(&upload.key, sealed.sha256, claimed).await? {
+            Ok(digest) => digest,
+            Err(invalid) => {
+                self.discard(upload, sealed.size_bytes).await?;
+                session.forget();
+                return Err(invalid);
+            }
         };
-        if computed != digest {
-            self.discard(upload, sealed.size_bytes).await?;
-            session.forget();
-            return Err(Error::InvalidLayer {
-                given: digest,
-                computed,
-            });
-        }
         let finish = Finish {
             upload,
             digest,
@@ -213,6 +226,34 @@ impl Registry {
             Err(_) => session.set_in_doubt(false),
         }
         finished
+    }
+
+    /// Which of the digests the bytes under `key` have, whose SHA-256 is known.
+    async fn matching(
+        &self,
+        key: &BlobKey,
+        sha256: Digest,
+        claimed: Claimed,
+    ) -> Result<Result<Digest, Error>, Error> {
+        let Claimed { first, others } = claimed;
+        let all = || std::iter::once(&first).chain(&others);
+        if all().any(|digest| *digest == sha256) {
+            return Ok(Ok(sha256));
+        }
+        if all().all(|digest| digest.algorithm() == Algorithm::Sha256) {
+            let (given, computed) = (first, sha256);
+            return Ok(Err(Error::InvalidLayer { given, computed }));
+        }
+        let sha512 = self.blobs.digest(key, Algorithm::Sha512).await?;
+        if all().any(|digest| *digest == sha512) {
+            return Ok(Ok(sha512));
+        }
+        let computed = match first.algorithm() {
+            Algorithm::Sha256 => sha256,
+            Algorithm::Sha512 => sha512,
+        };
+        let given = first;
+        Ok(Err(Error::InvalidLayer { given, computed }))
     }
 
     /// Gives an upload up; its bytes become garbage.

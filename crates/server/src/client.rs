@@ -33,16 +33,16 @@ pub async fn send(address: SocketAddr, mut request: Request<Bytes>) -> Result<Re
     Ok(Response::from_parts(head, body))
 }
 
-/// The service that a target belongs to, as signatures name it.
+/// The name that requests to a target are signed for.
 fn signing_name(target: &str) -> &'static str {
     match target.split('.').next() {
-        Some("Lightsail_20161128") => "lightsail",
         Some("SpencerFrontendService") => "ecr-public",
+        Some("Lightsail_20161128") => "lightsail",
         _ => "ecr",
     }
 }
 
-/// A signed JSON 1.1 request to an AWS API.
+/// A signed JSON 1.1 request to the service that the target names.
 pub fn signed(
     address: SocketAddr,
     credentials: &Credentials<'_>,

@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Result;
-use roadstead_domain::ids::{AccountId, Region};
-use roadstead_engine::{Docker, Options, PullToken};
+use roadstead_engine::{Docker, Options};
 use roadstead_registry::Registry;
+use roadstead_registry::containers::pulls::Pulls;
 use roadstead_registry::context::{Clock, Ids};
 
 use crate::config::{Config, Engine};
@@ -40,20 +40,10 @@ pub async fn attach(
         registry = options.registry,
         "deployments run on the engine"
     );
-    let docker = Docker::new(options, clock.clone(), pull_token(registry, clock));
+    let docker = Docker::new(options, clock.clone(), Arc::new(Pulls::of(registry)));
     docker.keep_only(&registry.container_service_ids().await?);
     registry.set_runtime(Arc::new(docker));
     Ok(())
-}
-
-/// The registry holds the runtime, so the runtime must not hold the registry.
-fn pull_token(registry: &Arc<Registry>, clock: &Arc<dyn Clock>) -> PullToken {
-    let (registry, clock) = (Arc::downgrade(registry), clock.clone());
-    Box::new(move |account: &AccountId, region: &Region| {
-        let registry = registry.upgrade();
-        let token = registry.map(|one| one.issue_pull_token(account, region, clock.now()));
-        token.map(|token| token.password).unwrap_or_default()
-    })
 }
 
 /// An address that listens everywhere is asked on the loopback, which engines trust without TLS.

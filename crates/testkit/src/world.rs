@@ -59,17 +59,10 @@ pub struct WorldBuilder {
 
 impl Default for WorldBuilder {
     fn default() -> Self {
-        let settings = Settings {
-            default_account: AccountId::parse(ACCOUNT).expect("an account"),
-            default_region: Region::parse(REGION).expect("a region"),
-            is_dev: false,
-            repository_host: None,
-            repository_scheme: None,
-            public_endpoints: vec![],
-            container_url_suffix: None,
-            public_host: None,
-            public_path: "public.ecr.aws".into(),
-        };
+        let settings = Settings::new(
+            AccountId::parse(ACCOUNT).expect("an account"),
+            Region::parse(REGION).expect("a region"),
+        );
         Self {
             rules: Rules::default(),
             settings,
@@ -101,6 +94,7 @@ impl WorldBuilder {
         self.settings.repository_host = Some("{account}.dkr.ecr.{region}.amazonaws.com".into());
         self.settings.repository_scheme = Some("https".into());
         self.settings.public_host = Some("public.ecr.aws".into());
+        self.settings.container_url_suffix = Some("cs.amazonlightsail.com".into());
         self
     }
 

@@ -100,6 +100,11 @@ pub fn service_role_arn(
     )
 }
 
+/// The path, without its first slash, and name of the role that pulls from private repositories.
+pub fn puller_role_name(region: &Region, service: &ServiceName, id: &RoleId) -> String {
+    format!("amazon/lightsail/{region}/containers/{service}/private-repo-access/{id}")
+}
+
 /// `principalArn` of the role that pulls from private repositories.
 pub fn puller_role_arn(
     lightsail: &AccountId,
@@ -107,7 +112,6 @@ pub fn puller_role_arn(
     service: &ServiceName,
     id: &RoleId,
 ) -> String {
-    format!(
-        "arn:{PARTITION}:iam::{lightsail}:role/amazon/lightsail/{region}/containers/{service}/private-repo-access/{id}"
-    )
+    let name = puller_role_name(region, service, id);
+    format!("arn:{PARTITION}:iam::{lightsail}:role/{name}")
 }

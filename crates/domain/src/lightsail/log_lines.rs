@@ -48,7 +48,7 @@ impl fmt::Display for SystemLine {
             Happening::TookTooLong => f.write_str("Took too long"),
             Happening::Canceled => f.write_str("Canceled"),
             Happening::RecordedOnly => {
-                f.write_str("No container runtime is configured; the deployment is recorded only.")
+                f.write_str("No engine configured: nothing runs. The deployment is recorded only.")
             }
             Happening::RuntimeUnreachable => {
                 f.write_str("The container runtime could not be reached.")

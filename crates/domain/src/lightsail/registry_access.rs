@@ -55,21 +55,27 @@ pub struct PrivateImage {
     pub region: Region,
     /// The repository.
     pub repository: RepositoryName,
+    /// What stands behind the host: the repository with its tag or digest.
+    pub path: Box<str>,
 }
 
 impl PrivateImage {
-    /// Recognises `<account>.dkr.ecr.<region>.<suffix>/<repository>`, with a tag, a digest or
-    /// neither behind it. Anything else names no private repository.
-    pub fn recognise(reference: &str, suffix: &str) -> Option<Self> {
+    /// Recognises `<account>.dkr.ecr.<region>.<any domain>/<repository>`, with a tag, a digest or
+    /// neither behind it: such a host is that of a registry of ECR, and that is us. Anything else
+    /// names no private repository.
+    pub fn recognise(reference: &str) -> Option<Self> {
         let (host, path) = reference.split_once('/')?;
         let (account, rest) = host.split_once(".dkr.ecr.")?;
-        let region = rest.strip_suffix(suffix)?.strip_suffix('.')?;
-        let path = path.split_once('@').map_or(path, |(path, _)| path);
-        let path = path.split_once(':').map_or(path, |(path, _)| path);
+        let (region, _) = rest
+            .split_once('.')
+            .filter(|(_, domain)| !domain.is_empty())?;
+        let name = path.split_once('@').map_or(path, |(name, _)| name);
+        let name = name.split_once(':').map_or(name, |(name, _)| name);
         Some(Self {
             account: AccountId::parse(account).ok()?,
             region: Region::parse(region).ok()?,
-            repository: RepositoryName::parse(path).ok()?,
+            repository: RepositoryName::parse(name).ok()?,
+            path: path.into(),
         })
     }
 

@@ -217,9 +217,10 @@ fn private_images_are_pulled_from_the_own_region_only() {
     let digest = format!("sha256:{}", "a".repeat(64));
     for rest in ["", ":v1", &format!("@{digest}"), &format!(":v1@{digest}")] {
         let text = format!("123456789012.dkr.ecr.us-west-2.{suffix}/team/app{rest}");
-        let image = PrivateImage::recognise(&text, suffix).unwrap();
+        let image = PrivateImage::recognise(&text).unwrap();
         assert_eq!(image.account.as_str(), "123456789012");
         assert_eq!(image.repository.as_str(), "team/app");
+        assert_eq!(*image.path, format!("team/app{rest}"));
         assert!(image.is_in_reach(&here, &on));
         assert!(!image.is_in_reach(&here, &RegistryAccess::default()));
         assert!(!image.is_in_reach(&Region::parse("us-east-1").unwrap(), &on));
@@ -228,11 +229,12 @@ fn private_images_are_pulled_from_the_own_region_only() {
         "nginx",
         "team/app:v1",
         "123.dkr.ecr.us-west-2.registry.example/app",
-        "123456789012.dkr.ecr.us-west-2.elsewhere.example/app",
+        "123456789012.dkr.ecr.us-west-2./app",
+        "123456789012.dkr.ecr.us-west-2/app",
         "123456789012.dkr.ecr.us-west-2.registry.example/",
-        "123456789012.dkr.ecr.us-west-2registry.example/app",
+        "123456789012.dkr.ecr.US_WEST.registry.example/app",
     ] {
-        assert_eq!(PrivateImage::recognise(other, suffix), None, "{other}");
+        assert_eq!(PrivateImage::recognise(other), None, "{other}");
     }
 }
 

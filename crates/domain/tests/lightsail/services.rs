@@ -166,7 +166,7 @@ fn without_a_runtime_the_log_says_so() {
         assert_eq!(!done.finished.is_empty(), deployment_failed);
         assert_eq!(
             lines(&done.effects),
-            ["[deployment:1] No container runtime is configured; the deployment is recorded only."]
+            ["[deployment:1] No engine configured: nothing runs. The deployment is recorded only."]
         );
     }
 }

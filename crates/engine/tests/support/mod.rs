@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::{AccountId, ContainerServiceId, Region};
 use roadstead_domain::lightsail::deployment::DeploymentVersion;
 use roadstead_domain::lightsail::endpoint::{HealthCheck, PublicEndpoint};
@@ -21,7 +23,7 @@ use roadstead_domain::lightsail::spec::{Container, DeploymentSpec, ImageSource, 
 use roadstead_domain::time::Timestamp;
 use roadstead_engine::{Docker, Options};
 use roadstead_registry::containers::runtime::{
-    ContainerLine, ContainerRuntime as _, WantedDeployment, WantedService,
+    ContainerLine, ContainerRuntime as _, Pull, PullAccess, WantedDeployment, WantedService,
 };
 use roadstead_registry::context::Clock;
 use tempfile::TempDir;
@@ -180,8 +182,24 @@ pub struct World {
 }
 
 pub fn start(options: Options) -> Arc<Docker> {
-    let token = Box::new(|_: &AccountId, _: &Region| "none".to_owned());
-    Arc::new(Docker::new(options, Arc::new(RealClock), token))
+    Arc::new(Docker::new(options, Arc::new(RealClock), Arc::new(NoPulls)))
+}
+
+/// No registry: these suites run what the engine has.
+struct NoPulls;
+
+#[async_trait]
+impl PullAccess for NoPulls {
+    fn registered(&self, _: &WantedService, digest: &Digest) -> Pull {
+        Pull {
+            path: format!("sr@{digest}"),
+            password: "none".into(),
+        }
+    }
+
+    async fn private(&self, _: &WantedService, _: &str) -> Result<Option<Pull>, String> {
+        Ok(None)
+    }
 }
 
 impl World {
@@ -223,6 +241,7 @@ impl World {
             name: ServiceName::parse("web").unwrap(),
             power: self.power,
             scale: Scale::parse(self.scale).unwrap(),
+            puller: None,
             deployments: deployments.to_vec(),
         });
     }

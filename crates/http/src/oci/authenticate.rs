@@ -96,8 +96,11 @@ pub(super) async fn open(
     let holder = faces.registry.open_token(&token, arrived.now).await?;
     let has_proof = faces.settings.is_dev
         || holder.principal.access_key_id().is_some()
-        || holder.principal == Principal::Anonymous
-        || holder.audience == Audience::ContainerPull;
+        || holder.audience == Audience::ContainerPull
+        || match holder.principal {
+            Principal::Anonymous | Principal::ContainerPuller(_) => true,
+            Principal::Root { .. } => false,
+        };
     match has_proof && is_good_for(holder.audience) {
         true => Ok(holder),
         false => Err(TokenRefusal::Invalid),
@@ -123,7 +126,8 @@ pub(super) async fn private_caller(
         Err(TokenRefusal::Invalid) if faces.settings.is_dev => owner(faces, named.clone()),
         Err(refusal) => return Err(refuse(faces, arrived, refusal)),
     };
-    let Some(account) = holder.principal.account().cloned() else {
+    let account = holder.registry.as_ref().or(holder.principal.account());
+    let Some(account) = account.cloned() else {
         return Err(refuse(faces, arrived, TokenRefusal::Invalid));
     };
     let (registry, region) = match holder.audience {
@@ -156,6 +160,7 @@ pub(super) fn owner(faces: &Faces, named: Option<(AccountId, Region)>) -> TokenH
             access_key_id: None,
         },
         region,
+        registry: None,
         audience: Audience::Private,
     }
 }
@@ -262,17 +267,10 @@ mod tests {
             peer: std::net::IpAddr::from([127, 0, 0, 1]),
             local: "127.0.0.1:5000".into(),
         };
-        let mut settings = Settings {
-            default_account: AccountId::parse("123456789012").unwrap(),
-            default_region: Region::parse("us-east-1").unwrap(),
-            is_dev: false,
-            repository_host: None,
-            repository_scheme: None,
-            public_endpoints: vec![],
-            container_url_suffix: None,
-            public_host: None,
-            public_path: "public.ecr.aws".into(),
-        };
+        let mut settings = Settings::new(
+            AccountId::parse("123456789012").unwrap(),
+            Region::parse("us-east-1").unwrap(),
+        );
         let expected =
             |realm: &str| format!("Basic realm=\"{realm}/\",service=\"ecr.amazonaws.com\"");
         for (authority, realm) in [

@@ -38,6 +38,7 @@ pub(super) async fn public_caller(
         Err(TokenRefusal::Invalid) if is_shared && shown == Shown::Nothing => TokenHolder {
             principal: Principal::Anonymous,
             region: faces.settings.default_region.clone(),
+            registry: None,
             audience: Audience::Public,
         },
         Err(refusal) if is_shared => return Err(refuse(faces, arrived, refusal)),

@@ -83,15 +83,11 @@ mod tests {
 
     fn settings() -> Settings {
         Settings {
-            default_account: AccountId::parse("123456789012").unwrap(),
-            default_region: Region::parse("us-east-1").unwrap(),
-            is_dev: false,
-            repository_host: None,
-            repository_scheme: None,
-            public_endpoints: vec![],
-            container_url_suffix: None,
             public_host: Some("127.0.0.1:5080".into()),
-            public_path: "public.ecr.aws".into(),
+            ..Settings::new(
+                AccountId::parse("123456789012").unwrap(),
+                Region::parse("us-east-1").unwrap(),
+            )
         }
     }
 

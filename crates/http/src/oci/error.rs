@@ -211,8 +211,11 @@ fn refusal(error: &Error, is_strict_ecr: bool, request_id: &str) -> Refused {
         | Error::RegistryNotFound(_) => (S::NOT_FOUND, Code::NameUnknown),
         Error::RateExceeded => (S::TOO_MANY_REQUESTS, Code::TooManyRequests),
         Error::ImageNotFound { .. } => {
-            let message = "Requested image not found";
-            return Refused::new(S::NOT_FOUND, Code::ManifestUnknown, message);
+            return Refused::new(
+                S::NOT_FOUND,
+                Code::ManifestUnknown,
+                "Requested image not found",
+            );
         }
         Error::ImageArchived => (S::NOT_FOUND, Code::ManifestUnknown),
         Error::ImageTagAlreadyExists { .. } | Error::ImageAlreadyExists { .. } => {

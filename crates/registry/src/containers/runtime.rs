@@ -6,7 +6,10 @@
 
 use std::net::SocketAddr;
 
+use async_trait::async_trait;
+use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::{AccountId, ContainerServiceId, Region};
+use roadstead_domain::lightsail::addresses::RoleId;
 use roadstead_domain::lightsail::deployment::DeploymentVersion;
 use roadstead_domain::lightsail::names::{ContainerName, ServiceName};
 use roadstead_domain::lightsail::power::{Power, Scale};
@@ -29,6 +32,8 @@ pub struct WantedService {
     pub power: Power,
     /// How many nodes each deployment has.
     pub scale: Scale,
+    /// The role with which it pulls from private repositories; none if that is off.
+    pub puller: Option<RoleId>,
     /// What runs on them: the deployment that serves and the one that is to become healthy. None
     /// if nothing of the service should run.
     pub deployments: Vec<WantedDeployment>,
@@ -90,6 +95,31 @@ pub struct Upstream {
     pub address: SocketAddr,
     /// Kept until the answer is over: the node is not stopped before.
     pub in_flight: Box<dyn Send + Sync>,
+}
+
+/// How an image is pulled from this server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    /// Repository with tag or digest, without a host.
+    pub path: String,
+    /// The password of the user `AWS`.
+    pub password: String,
+}
+
+/// How runtimes get images of this server.
+#[async_trait]
+pub trait PullAccess: Send + Sync {
+    /// How a registered image of the service is pulled.
+    fn registered(&self, service: &WantedService, digest: &Digest) -> Pull;
+
+    /// How an image of a private repository of this server is pulled, if `reference` names one;
+    /// an error says why it never can be. Whether the service may pull it, the policy of the
+    /// repository decides when it is pulled.
+    async fn private(
+        &self,
+        service: &WantedService,
+        reference: &str,
+    ) -> Result<Option<Pull>, String>;
 }
 
 /// Runs containers.

@@ -39,7 +39,11 @@ impl PullRates {
     fn take(&self, caller: Caller, rate: PullRate, now: Timestamp) -> bool {
         let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if callers.len() >= CALLERS_MAX {
+            // Who rested long enough to have a full bucket need not be remembered.
             callers.retain(|_, bucket| !bucket.is_full(now));
+        }
+        if callers.len() >= CALLERS_MAX {
+            callers.clear();
         }
         let bucket = callers.entry(caller).or_insert_with(|| Bucket::full(now));
         bucket.take(rate, now)
@@ -56,6 +60,9 @@ impl Registry {
                 (Caller::Address(address), limits.anonymous)
             }
             Principal::Root { account, .. } => (Caller::Account(account.clone()), limits.account),
+            Principal::ContainerPuller(role) => {
+                (Caller::Account(role.lightsail.clone()), limits.account)
+            }
         };
         match rate {
             Some(rate) if !self.pull_rates.take(caller, rate, context.now) => {

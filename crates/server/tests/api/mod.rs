@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each suite uses a part of this module")]
 
 pub mod ask;
+pub mod lightsail;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

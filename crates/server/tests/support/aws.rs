@@ -61,12 +61,59 @@ impl AwsCli {
 
     /// Runs `aws ecr <args>`, which must succeed.
     pub fn ecr(&self, args: &[&str]) -> Value {
-        self.run(&[&["ecr"], args].concat()).expect_json()
+        self.ok("ecr", args)
     }
 
     /// Runs `aws ecr <args>`, which must be refused; what the CLI says about it.
     pub fn ecr_refused(&self, args: &[&str]) -> String {
-        self.run(&[&["ecr"], args].concat())
+        self.refused("ecr", args)
+    }
+
+    /// Runs `aws ecr-public <args>`, which must succeed.
+    pub fn public(&self, args: &[&str]) -> Value {
+        self.ok("ecr-public", args)
+    }
+
+    /// Runs `aws ecr-public <args>`, which must be refused; what the CLI says about it.
+    pub fn public_refused(&self, args: &[&str]) -> String {
+        self.refused("ecr-public", args)
+    }
+
+    /// Runs `aws <service> <args>`, which must succeed.
+    pub fn ok(&self, service: &str, args: &[&str]) -> Value {
+        self.run(&[&[service], args].concat()).expect_json()
+    }
+
+    /// Runs `aws <service> <args>`, which must be refused; what the CLI says about it.
+    pub fn refused(&self, service: &str, args: &[&str]) -> String {
+        self.run(&[&[service], args].concat())
+            .expect_failure()
+            .trim()
+            .to_owned()
+    }
+
+    /// Makes a public repository, and gives its registry's alias.
+    pub fn create_public_repository(&self, name: &str) -> String {
+        self.public(&["create-repository", "--repository-name", name]);
+        let registries = self.public(&["describe-registries"]);
+        let alias = &registries["registries"][0]["aliases"][0]["name"];
+        alias.as_str().expect("an alias").to_owned()
+    }
+
+    /// The password for a login to the public registry.
+    pub fn public_login_password(&self) -> String {
+        let said = self.run(&["ecr-public", "get-login-password"]);
+        said.expect_success().trim().to_owned()
+    }
+
+    /// Runs `aws lightsail <args>`, which must succeed.
+    pub fn lightsail(&self, args: &[&str]) -> Value {
+        self.run(&[&["lightsail"], args].concat()).expect_json()
+    }
+
+    /// Runs `aws lightsail <args>`, which must be refused; what the CLI says about it.
+    pub fn lightsail_refused(&self, args: &[&str]) -> String {
+        self.run(&[&["lightsail"], args].concat())
             .expect_failure()
             .trim()
             .to_owned()
@@ -96,30 +143,39 @@ impl AwsCli {
 
     /// Pushes blobs and manifest through the ECR API alone, under each tag in turn.
     pub fn push(&self, repository: &str, image: &Image, tags: &[&str]) {
+        self.push_by("ecr", repository, image, tags);
+    }
+
+    /// The same to a public repository.
+    pub fn push_publicly(&self, repository: &str, image: &Image, tags: &[&str]) {
+        self.push_by("ecr-public", repository, image, tags);
+    }
+
+    fn push_by(&self, service: &str, repository: &str, image: &Image, tags: &[&str]) {
         for blob in image.blobs() {
-            self.push_layer(repository, &blob.digest, &blob.bytes);
+            self.push_layer(service, repository, &blob.digest, &blob.bytes);
         }
         for tag in tags {
-            self.put_image(repository, image, tag);
+            self.put_image_by(service, repository, image, tag);
         }
     }
 
     /// `put-image` with the exact manifest bytes.
     pub fn put_image(&self, repository: &str, image: &Image, tag: &str) -> Value {
-        let manifest = self.file("manifest.json", &image.manifest.bytes);
-        self.ecr(&[
-            "put-image",
-            "--repository-name",
-            repository,
-            "--image-tag",
-            tag,
-            "--image-manifest",
-            &format!("file://{}", utf8(&manifest)),
-        ])
+        self.put_image_by("ecr", repository, image, tag)
     }
 
-    fn push_layer(&self, repository: &str, digest: &str, bytes: &[u8]) {
-        let upload = self.ecr(&["initiate-layer-upload", "--repository-name", repository]);
+    fn put_image_by(&self, service: &str, repository: &str, image: &Image, tag: &str) -> Value {
+        let manifest = self.file("manifest.json", &image.manifest.bytes);
+        let manifest = format!("file://{}", utf8(&manifest));
+        let named = ["--repository-name", repository, "--image-tag", tag];
+        let image = ["--image-manifest", &manifest];
+        self.ok(service, &[&["put-image"], &named[..], &image[..]].concat())
+    }
+
+    fn push_layer(&self, service: &str, repository: &str, digest: &str, bytes: &[u8]) {
+        let named = ["initiate-layer-upload", "--repository-name", repository];
+        let upload = self.ok(service, &named);
         let id = upload["uploadId"].as_str().expect("an upload id");
         let part = self.file("part", bytes);
         let named = ["--repository-name", repository, "--upload-id", id];
@@ -133,13 +189,17 @@ impl AwsCli {
             "--layer-part-blob",
             &blob,
         ];
-        self.ecr(&[&["upload-layer-part"], &named[..], &part[..]].concat());
+        self.ok(
+            service,
+            &[&["upload-layer-part"], &named[..], &part[..]].concat(),
+        );
         let digests = ["--layer-digests", digest];
-        let done = self.ecr(&[&["complete-layer-upload"], &named[..], &digests[..]].concat());
-        assert_eq!(done["layerDigest"], digest);
+        let complete = [&["complete-layer-upload"], &named[..], &digests[..]].concat();
+        assert_eq!(self.ok(service, &complete)["layerDigest"], digest);
     }
 
-    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    /// A file for an argument `file://…`.
+    pub fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.folder.path().join(name);
         fs::write(&path, bytes).expect("a file for the CLI");
         path

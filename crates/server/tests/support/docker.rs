@@ -46,8 +46,17 @@ impl Docker {
 
     /// `aws ecr get-login-password | docker login …`, as the AWS documentation has it.
     pub fn login(&self, aws: &AwsCli, registry: &str) {
+        self.login_by("ecr", aws, registry);
+    }
+
+    /// The same with `aws ecr-public`.
+    pub fn login_publicly(&self, aws: &AwsCli, registry: &str) {
+        self.login_by("ecr-public", aws, registry);
+    }
+
+    fn login_by(&self, service: &str, aws: &AwsCli, registry: &str) {
         let script = format!(
-            "set -o pipefail; '{}' ecr get-login-password \
+            "set -o pipefail; '{}' {service} get-login-password \
              | '{}' login --username AWS --password-stdin {registry}",
             utf8(&program::tool("TEST_AWS")),
             utf8(&program::tool("TEST_DOCKER")),
@@ -59,6 +68,32 @@ impl Docker {
             .envs(self.environment());
         let said = program::run(&mut command).expect_success();
         assert!(said.contains("Login Succeeded"), "{said}");
+    }
+
+    /// `docker login` with a user name and a password on standard input.
+    pub fn login_with(&self, registry: &str, user: &str, password: &str) -> Said {
+        let mut command = program::limited(program::tool("TEST_DOCKER"));
+        command
+            .env_remove("DOCKER_CONTEXT")
+            .envs(self.environment())
+            .args(["login", "--username", user, "--password-stdin", registry]);
+        program::run_with_input(&mut command, password.as_bytes())
+    }
+
+    /// Builds an image `FROM scratch` of two layers of 256 KiB: one that follows from `shared`, and
+    /// one from `own`.
+    pub fn build_upon(&self, name: &str, shared: &str, own: &str) {
+        let context = tempfile::tempdir().expect("a build context");
+        let file = |name: &str, bytes: &[u8]| {
+            fs::write(context.path().join(name), bytes).expect("a file of the build context");
+        };
+        file(
+            "Dockerfile",
+            b"FROM scratch\nCOPY shared /shared\nCOPY own /own\n",
+        );
+        file("shared", &content(shared, 256 * 1024));
+        file("own", &content(own, 256 * 1024));
+        self.expect(&["build", "--quiet", "--tag", name, utf8(context.path())]);
     }
 
     /// Builds an image `FROM scratch` with one file of 256 KiB that follows from `seed`.

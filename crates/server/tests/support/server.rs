@@ -54,15 +54,43 @@ impl Server {
 
     /// Starts on a data folder that outlives the server.
     pub fn start_on(data: &Path, args: &[&str]) -> Self {
-        Self::start_again(data, &free_address(), args)
+        Self::start_at(free_address(), data, args, &[])
     }
 
     /// Starts on a data folder and an address that an earlier server had.
     pub fn start_again(data: &Path, address: &str, args: &[&str]) -> Self {
+        Self::start_at(address.to_owned(), data, args, &[])
+    }
+
+    /// Starts on a new data folder with more settings in its environment.
+    pub fn start_with_settings(settings: &[(&str, &str)]) -> Self {
+        Self::start_anew(free_address(), settings)
+    }
+
+    /// Starts on a new data folder with one port and two names: `127.0.0.1:port` is the public
+    /// registry, [`Server::private_name`] whatever is private.
+    pub fn start_with_public_name() -> Self {
+        let address = free_address();
+        Self::start_anew(address.clone(), &[("ROADSTEAD_ECR_PUBLIC_HOST", &address)])
+    }
+
+    /// `localhost:port`.
+    pub fn private_name(&self) -> String {
+        self.address.replace("127.0.0.1", "localhost")
+    }
+
+    fn start_anew(address: String, settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let data = folder.path().join("data");
+        let mut server = Self::start_at(address, &data, &[], settings);
+        server._folder = Some(folder);
+        server
+    }
+
+    fn start_at(address: String, data: &Path, args: &[&str], settings: &[(&str, &str)]) -> Self {
         let log = data.with_extension("log");
-        let address = address.to_owned();
         let mut server = Self {
-            child: spawn(data, &log, &address, args),
+            child: spawn(data, &log, &address, args, settings),
             address,
             data: data.to_path_buf(),
             log,
@@ -90,6 +118,11 @@ impl Server {
     /// An AWS CLI with a new key of the account.
     pub fn aws(&self) -> AwsCli {
         AwsCli::new(self.url(), create_key(&self.data))
+    }
+
+    /// An AWS CLI with a new key of any account.
+    pub fn aws_of(&self, account: &str) -> AwsCli {
+        AwsCli::new(self.url(), create_key_of(&self.data, account))
     }
 
     /// Frees the bytes of everything unreferenced, now.
@@ -180,13 +213,18 @@ pub fn run_roadstead(args: &[&str]) -> Said {
 
 /// Makes a key with the `key` command.
 pub fn create_key(data: &Path) -> Key {
+    create_key_of(data, ACCOUNT)
+}
+
+/// Makes a key of any account.
+pub fn create_key_of(data: &Path, account: &str) -> Key {
     let answer = run_roadstead(&[
         "key",
         "create",
         "--data",
         utf8(data),
         "--account",
-        ACCOUNT,
+        account,
         "--output",
         "json",
     ])
@@ -228,7 +266,13 @@ pub fn utf8(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
-fn spawn(data: &Path, log: &Path, address: &str, args: &[&str]) -> Child {
+fn spawn(
+    data: &Path,
+    log: &Path,
+    address: &str,
+    args: &[&str],
+    settings: &[(&str, &str)],
+) -> Child {
     let file = File::options()
         .create(true)
         .append(true)
@@ -237,6 +281,7 @@ fn spawn(data: &Path, log: &Path, address: &str, args: &[&str]) -> Child {
     roadstead()
         .args(["serve", "--data", utf8(data), "--listen", address])
         .args(args)
+        .envs(settings.iter().copied())
         .stdin(Stdio::null())
         .stdout(file.try_clone().expect("the log file twice"))
         .stderr(file)

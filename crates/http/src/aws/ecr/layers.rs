@@ -18,7 +18,7 @@ use roadstead_domain::name::RepositoryKey;
 use roadstead_registry::access::Authorized;
 use roadstead_registry::error::{Error, Place};
 use roadstead_registry::layers::Availability;
-use roadstead_registry::uploads::{Part, Plane};
+use roadstead_registry::uploads::{Claimed, Part, Plane};
 
 use super::ids::long;
 use crate::aws::Call;
@@ -176,11 +176,7 @@ pub(in crate::aws) async fn complete(
     key: Authorized<RepositoryKey>,
     input: CompleteLayerUploadRequest,
 ) -> Result<CompleteLayerUploadResponse, Failure> {
-    let [digest] = input.layer_digests.as_slice() else {
-        return Err(Error::invalid("layerDigests", "Must hold exactly one digest").into());
-    };
-    let digest = Digest::parse(digest)
-        .map_err(|_| Error::invalid("layerDigests", format!("'{digest}' is not supported")))?;
+    let claimed = claimed(&input.layer_digests)?;
     let place = Place::from(&*key);
     let nothing = Part {
         plane: Plane::Api,
@@ -189,7 +185,7 @@ pub(in crate::aws) async fn complete(
     };
     let (registry, id) = (&call.faces.registry, &input.upload_id);
     let finished = registry
-        .finish_upload(call.context, key, id, nothing, digest)
+        .finish_upload(call.context, key, id, nothing, claimed)
         .await?;
     if finished.was_there {
         return Err(Failure::from(Error::LayerAlreadyExists {
@@ -202,5 +198,22 @@ pub(in crate::aws) async fn complete(
         repository_name: Some(place.name.to_string()),
         upload_id: Some(input.upload_id),
         layer_digest: Some(finished.digest.to_string()),
+    })
+}
+
+/// The model admits 1 to 100 digests; any that is right suffices (ecr-public.md 3.5).
+fn claimed(digests: &[String]) -> Result<Claimed, Error> {
+    let parse = |digest: &String| {
+        Digest::parse(digest)
+            .map_err(|_| Error::invalid("layerDigests", format!("'{digest}' is not supported")))
+    };
+    let parsed: Vec<Digest> = digests.iter().map(parse).collect::<Result<_, _>>()?;
+    let mut parsed = parsed.into_iter();
+    let first = parsed
+        .next()
+        .ok_or_else(|| Error::invalid("layerDigests", "Must hold a digest"))?;
+    Ok(Claimed {
+        first,
+        others: parsed.collect(),
     })
 }
