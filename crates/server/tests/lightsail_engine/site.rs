@@ -186,14 +186,16 @@ impl Site {
         state
     }
 
-    /// The messages of a container's log.
-    pub fn log_of(&self, service: &str, container: &str) -> Vec<String> {
+    /// The messages of a container's log that have all these words; the first page of them.
+    pub fn log_of(&self, service: &str, container: &str, words: &str) -> Vec<String> {
         let got = self.lightsail(&[
             "get-container-log",
             "--service-name",
             service,
             "--container-name",
             container,
+            "--filter-pattern",
+            words,
         ]);
         let events = got["logEvents"].as_array().expect("events");
         let message = |event: &Value| event["message"].as_str().expect("a message").to_owned();
