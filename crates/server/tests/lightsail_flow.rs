@@ -370,6 +370,25 @@ fn the_login_pushes_to_one_repository_and_pulls_nothing() {
 }
 
 #[test]
+fn a_login_that_has_ended_pushes_nothing() {
+    let lifetime = ("ROADSTEAD_TOKENS_LIFETIME_SECONDS", "10");
+    let server = Server::start_with_settings(&[lifetime]);
+    let aws = server.aws();
+    create_service(&aws);
+    let docker = Docker::new();
+    let name = format!("{}/sr:late", server.address);
+    docker.build(&name, "too late");
+    login(&docker, &aws);
+    sleep(Duration::from_secs(11));
+    let said = docker.run(&["push", &name]).expect_failure();
+    assert!(said.contains("authorization token has expired"), "{said}");
+    // A new login goes on where the old one ended.
+    login(&docker, &aws);
+    push(&docker, &name);
+    docker.expect(&["rmi", "--force", &name]);
+}
+
+#[test]
 fn logins_of_another_server_are_refused() {
     let (ours, theirs) = (Server::start(), Server::start());
     let (our_aws, their_aws) = (ours.aws(), theirs.aws());
