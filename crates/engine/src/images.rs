@@ -86,11 +86,11 @@ impl Wanted {
             return Ok(image.id);
         }
         let order = self.pulls.registered(&self.service, &pin.digest);
-        self.from_here(engine, order).await
+        self.own_repository(engine, order).await
     }
 
     /// Pulls an image of this server.
-    async fn from_here(&self, engine: &Engine, order: Pull) -> Result<String, EngineError> {
+    async fn own_repository(&self, engine: &Engine, order: Pull) -> Result<String, EngineError> {
         let reference = full_reference(&format!("{}/{}", self.registry, order.path));
         let credentials = DockerCredentials {
             username: Some(USER.to_owned()),
@@ -105,7 +105,7 @@ impl Wanted {
     async fn elsewhere(&self, engine: &Engine, text: &str) -> Result<String, EngineError> {
         match self.pulls.private(&self.service, text).await {
             Ok(None) => {}
-            Ok(Some(order)) => return self.from_here(engine, order).await,
+            Ok(Some(order)) => return self.own_repository(engine, order).await,
             Err(why) => return Err(EngineError::Missing(why)),
         }
         let reference = full_reference(text);
