@@ -28,7 +28,7 @@ fn hosts_that_are_endpoints() {
         (None, "web.a1b2c3d4e5f6g.us-east-1.example.com", false),
         (None, "web.a1b2c3d4e5f6.us-east-1.cs.localhost", false),
         (None, "a1b2c3d4e5f6g.us-east-1.cs.localhost", false),
-        (None, "web.a1b2c3d4e5f6g.nowhere.cs.localhost", false),
+        (None, "web.a1b2c3d4e5f6g.no_where.cs.localhost", false),
         (None, "web_.a1b2c3d4e5f6g.us-east-1.cs.localhost", false),
         (None, "123456789012.dkr.ecr.us-east-1.localhost:5080", false),
         (None, "localhost:5080", false),
