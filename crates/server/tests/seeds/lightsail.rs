@@ -107,12 +107,12 @@ impl Lightsail {
 
 /// The arguments of `register-container-image`.
 pub fn registration<'a>(service: &'a str, label: &'a str, digest: &'a str) -> Vec<&'a str> {
-    let operation = vec!["register-container-image", "--service-name", service];
+    let operation = ["register-container-image", "--service-name", service];
     [&operation[..], &["--label", label, "--digest", digest]].concat()
 }
 
 /// The arguments of `delete-container-image`.
 pub fn deletion<'a>(service: &'a str, image: &'a str) -> Vec<&'a str> {
-    let operation = vec!["delete-container-image", "--service-name", service];
+    let operation = ["delete-container-image", "--service-name", service];
     [&operation[..], &["--image", image]].concat()
 }
