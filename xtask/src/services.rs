@@ -160,7 +160,8 @@ fn start_dockerd(
         .arg("-p")
         .arg(runtime.join("docker.pid"))
         .args(["-H", &host, "--group", &group])
-        // No test needs a network; without one the firewall of the machine stays as it is.
+        // Containers of tests get networks of their own, and ports by the proxy of the daemon: the
+        // firewall of the machine stays as it is.
         .args(["--bridge", "none", "--iptables=false", "--ip6tables=false"]);
     let mut dockerd = Running::spawn("dockerd", command, &scratch.join("dockerd.log"), "TERM")?;
     dockerd.root = root;

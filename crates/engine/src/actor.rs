@@ -11,8 +11,8 @@ use std::time::Duration;
 use roadstead_domain::ids::ContainerServiceId;
 use roadstead_domain::lightsail::deployment::DeploymentVersion;
 use roadstead_domain::lightsail::names::ContainerName;
+use roadstead_domain::time::Timestamp;
 use roadstead_registry::containers::runtime::{WantedDeployment, WantedService};
-use tokio::time::Instant;
 
 use crate::deployment::{Backoff, Contained, Deployment, Images, Node};
 use crate::engine::{Engine, EngineError};
@@ -44,7 +44,7 @@ pub struct Actor {
     pub(crate) contained: HashMap<String, Contained>,
     pub(crate) readings: Readings,
     pub(crate) measuring: Option<Ending<()>>,
-    pub(crate) measured_at: Option<Instant>,
+    pub(crate) measured_at: Option<Timestamp>,
     /// When to make a node again that could not be made.
     retries: BTreeMap<NodeKey, Backoff>,
     teardowns: BTreeMap<NodeKey, Ending<()>>,
@@ -215,20 +215,21 @@ impl Actor {
         id: &str,
         has_ended: bool,
     ) -> Result<bool, EngineError> {
+        let now = self.now();
         if has_ended && !self.contained(id).is_end_told {
             let why = self.ending(id).await?;
             self.say(node.version, member, format!("{why} and is started again."));
             let contained = self.contained(id);
             contained.is_end_told = true;
-            contained.restart.fail_after(contained.since.elapsed());
+            contained.restart.fail_after(contained.since, now);
         }
-        if !self.contained(id).restart.is_over() {
+        if !self.contained(id).restart.is_over(now) {
             return Ok(false);
         }
         match self.shared.engine.clone().start(id).await {
             Ok(()) => {
                 let contained = self.contained(id);
-                contained.since = Instant::now();
+                contained.since = now;
                 contained.is_end_told = false;
                 contained.follower = None;
                 contained.was_followed = false;
@@ -236,7 +237,7 @@ impl Actor {
             }
             Err(error @ EngineError::Unreachable(_)) => Err(error),
             Err(error) => {
-                self.contained(id).restart.fail();
+                self.contained(id).restart.fail(now);
                 self.cannot_start(node.version, member, &error);
                 Ok(false)
             }
@@ -245,12 +246,13 @@ impl Actor {
 
     /// Begins to get the images of a deployment, unless that is under way or has to wait.
     fn prepare(&mut self, wanted: &WantedService, version: DeploymentVersion, found: &[Found]) {
+        let now = self.now();
         let Some(memory) = self.deployments.get_mut(&version) else {
             return;
         };
         let deployment = wanted.deployments.iter().find(|one| one.version == version);
         let (Images::Unknown, true, Some(deployment)) =
-            (&memory.images, memory.images_retry.is_over(), deployment)
+            (&memory.images, memory.images_retry.is_over(now), deployment)
         else {
             return;
         };
@@ -275,6 +277,7 @@ impl Actor {
     async fn take_images(&mut self, wanted: Option<&WantedService>) {
         let deployments = wanted.into_iter().flat_map(|wanted| &wanted.deployments);
         let versions: Vec<DeploymentVersion> = deployments.map(|one| one.version).collect();
+        let now = self.now();
         for version in versions {
             let Some(memory) = self.deployments.get_mut(&version) else {
                 continue;
@@ -288,7 +291,7 @@ impl Actor {
                     memory.images_retry = Backoff::default();
                 }
                 Some(Err(unprepared)) if unprepared.is_final => {
-                    memory.images_retry.fail();
+                    memory.images_retry.fail(now);
                     self.fail(version, &unprepared.container, unprepared.message);
                 }
                 Some(Err(_)) | None => {}
@@ -299,7 +302,12 @@ impl Actor {
     /// Makes a node, if it is time. What is left of one that could not be made goes at the next
     /// look.
     async fn create(&mut self, wanted: &WantedService, node: NodeKey) -> Result<bool, EngineError> {
-        if !self.retries.get(&node).is_none_or(Backoff::is_over) {
+        let now = self.now();
+        if !self
+            .retries
+            .get(&node)
+            .is_none_or(|retry| retry.is_over(now))
+        {
             return Ok(false);
         }
         let deployment = wanted
@@ -317,7 +325,7 @@ impl Actor {
                     let why = format!("A node could not be made: {error}.");
                     self.say(node.version, member, why);
                 }
-                self.retries.entry(node).or_default().fail();
+                self.retries.entry(node).or_default().fail(now);
             }
             Ok(sandbox) => {
                 self.create_members(wanted, deployment, node, &sandbox)
@@ -355,6 +363,7 @@ impl Actor {
     ) -> Result<(), EngineError> {
         let shared = self.shared.clone();
         let members = deployment.spec.containers.len();
+        let now = self.now();
         let processors = shared.engine.processors().await?;
         let limits = Limits::of_member(wanted.power, members, processors);
         for member in &deployment.spec.containers {
@@ -375,11 +384,17 @@ impl Actor {
                 Err(EngineError::Missing(why)) if why.contains("No such image") => {
                     tracing::debug!(why, "an image is gone again");
                     self.forget_images(node.version);
-                    self.retries.entry(node).or_default().fail();
+                    self.retries.entry(node).or_default().fail(now);
+                    return Ok(());
+                }
+                // What is in the way is being removed.
+                Err(EngineError::Conflict(why)) => {
+                    tracing::debug!(why, "making a container");
+                    self.retries.entry(node).or_default().fail(now);
                     return Ok(());
                 }
                 Err(error) => {
-                    self.retries.entry(node).or_default().fail();
+                    self.retries.entry(node).or_default().fail(now);
                     self.cannot_start(node.version, member.0, &error);
                     return Ok(());
                 }
@@ -397,9 +412,10 @@ impl Actor {
     }
 
     fn forget_images(&mut self, version: DeploymentVersion) {
+        let now = self.now();
         if let Some(memory) = self.deployments.get_mut(&version) {
             memory.images = Images::Unknown;
-            memory.images_retry.fail();
+            memory.images_retry.fail(now);
         }
     }
 
@@ -440,6 +456,11 @@ impl Actor {
         }
     }
 
+    /// The present instant.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
     async fn ending(&self, id: &str) -> Result<String, EngineError> {
         let ending = self.shared.engine.ending(id).await?;
         Ok(match ending.out_of_memory {
@@ -449,7 +470,10 @@ impl Actor {
     }
 
     pub(crate) fn contained(&mut self, id: &str) -> &mut Contained {
-        self.contained.entry(id.to_owned()).or_default()
+        let now = self.now();
+        self.contained
+            .entry(id.to_owned())
+            .or_insert_with(|| Contained::new(now))
     }
 
     /// Lets containers use what the power of the service gives now.

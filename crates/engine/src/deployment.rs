@@ -3,9 +3,8 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::time::Instant;
+use roadstead_domain::time::{Span, Timestamp};
 
 use crate::Ending;
 use crate::images::{Prepared, Unprepared};
@@ -14,37 +13,36 @@ use crate::plan::Phase;
 use crate::routes::Health;
 
 /// The longest pause between attempts.
-const PAUSE_SECS_MAX: u64 = 60;
+const PAUSE_SECS_MAX: i64 = 60;
 /// Who ran for so long begins again with the shortest pause.
-const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
+const FORGIVEN_AFTER: Span = Span::seconds(60);
 
 /// Pauses that double: 0, 1, 3, 7 seconds and so on, up to a minute.
 #[derive(Debug, Default)]
 pub struct Backoff {
     failures: u32,
-    not_before: Option<Instant>,
+    not_before: Option<Timestamp>,
 }
 
 impl Backoff {
     /// Notes a failure.
-    pub fn fail(&mut self) {
-        let pause = 2_u64.saturating_pow(self.failures) - 1;
-        let pause = Duration::from_secs(pause.min(PAUSE_SECS_MAX));
-        self.not_before = Some(Instant::now() + pause);
+    pub fn fail(&mut self, now: Timestamp) {
+        let pause = 2_i64.saturating_pow(self.failures) - 1;
+        self.not_before = Some(now + Span::seconds(pause.min(PAUSE_SECS_MAX)));
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// Notes the failure of something that ran for a while.
-    pub fn fail_after(&mut self, ran: Duration) {
-        if ran >= FORGIVEN_AFTER {
+    /// Notes the failure of something that ran since an instant.
+    pub fn fail_after(&mut self, since: Timestamp, now: Timestamp) {
+        if since + FORGIVEN_AFTER <= now {
             self.failures = 0;
         }
-        self.fail();
+        self.fail(now);
     }
 
     /// Whether it is time to try again.
-    pub fn is_over(&self) -> bool {
-        self.not_before.is_none_or(|at| at <= Instant::now())
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.not_before.is_none_or(|at| at <= now)
     }
 }
 
@@ -119,7 +117,7 @@ pub struct Contained {
     /// When to start it again.
     pub restart: Backoff,
     /// Since when it runs, as far as is known.
-    pub since: Instant,
+    pub since: Timestamp,
     /// Its end was told in its log.
     pub is_end_told: bool,
     /// Who reads its log; none if it was read to its end.
@@ -128,12 +126,13 @@ pub struct Contained {
     pub was_followed: bool,
 }
 
-impl Default for Contained {
-    fn default() -> Self {
+impl Contained {
+    /// One that was not seen before `now`.
+    pub fn new(now: Timestamp) -> Self {
         Self {
             limits: None,
             restart: Backoff::default(),
-            since: Instant::now(),
+            since: now,
             is_end_told: false,
             follower: None,
             was_followed: false,
@@ -145,19 +144,18 @@ impl Default for Contained {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn pauses_double_up_to_a_minute() {
+    #[test]
+    fn pauses_double_up_to_a_minute() {
         let mut backoff = Backoff::default();
-        assert!(backoff.is_over());
+        let begun = Timestamp::from_seconds(1_000);
+        assert!(backoff.is_over(begun));
         for seconds in [0, 1, 3, 7, 15, 31, 60, 60] {
-            backoff.fail();
-            let begun = Instant::now();
-            while !backoff.is_over() {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            assert_eq!(begun.elapsed().as_secs(), seconds);
+            backoff.fail(begun);
+            let over = begun + Span::seconds(seconds);
+            assert!(backoff.is_over(over), "{seconds}");
+            assert!(!backoff.is_over(over - Span(1)), "{seconds}");
         }
-        backoff.fail_after(Duration::from_secs(61));
-        assert!(backoff.is_over());
+        backoff.fail_after(begun, begun + Span::seconds(60));
+        assert!(backoff.is_over(begun + Span::seconds(60)));
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
@@ -25,7 +25,8 @@ use bollard::query_parameters::{
 use bollard::{API_DEFAULT_VERSION, Docker, body_full};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
-use tokio::time::Instant;
+use roadstead_domain::time::{Span, Timestamp};
+use roadstead_registry::context::Clock;
 
 use crate::limits::Limits;
 use crate::locked;
@@ -104,7 +105,8 @@ pub struct Ending {
 pub struct Engine {
     socket: PathBuf,
     connected: tokio::sync::Mutex<Option<Connected>>,
-    lost_since: Mutex<Option<Instant>>,
+    lost_since: Mutex<Option<Timestamp>>,
+    clock: Arc<dyn Clock>,
     /// Two networks of one name are possible; looking and making must be one.
     networks: tokio::sync::Mutex<()>,
 }
@@ -113,18 +115,20 @@ type Outcome<T> = Result<T, EngineError>;
 
 impl Engine {
     /// An engine that listens on `socket`. Connects later.
-    pub fn new(socket: &Path) -> Self {
+    pub fn new(socket: &Path, clock: Arc<dyn Clock>) -> Self {
         Self {
             socket: socket.to_owned(),
             connected: tokio::sync::Mutex::new(None),
             lost_since: Mutex::new(None),
+            clock,
             networks: tokio::sync::Mutex::new(()),
         }
     }
 
     /// Since how long it has not been reached; none if it was there when last asked.
-    pub fn lost_for(&self) -> Option<Duration> {
-        locked(&self.lost_since).map(|since| since.elapsed())
+    pub fn lost_for(&self) -> Option<Span> {
+        let now = self.clock.now();
+        locked(&self.lost_since).map(|since| Span(now.0.saturating_sub(since.0)))
     }
 
     async fn connection(&self) -> Outcome<Connected> {
@@ -155,7 +159,7 @@ impl Engine {
         let mut lost = locked(&self.lost_since);
         match outcome {
             Err(EngineError::Unreachable(_)) => {
-                lost.get_or_insert_with(Instant::now);
+                lost.get_or_insert_with(|| self.clock.now());
             }
             Ok(_)
             | Err(EngineError::Missing(_) | EngineError::Conflict(_) | EngineError::Refused(_)) => {

@@ -37,6 +37,7 @@ use roadstead_domain::ids::ContainerServiceId;
 use roadstead_domain::lightsail::deployment::DeploymentVersion;
 use roadstead_domain::lightsail::service::Report;
 use roadstead_domain::lightsail::state::StateDetailCode;
+use roadstead_domain::time::Span;
 use roadstead_registry::containers::runtime::{
     ContainerLine, ContainerRuntime, NodeUsage, PullAccess, Upstream, WantedService,
 };
@@ -122,7 +123,7 @@ impl Docker {
     /// Tokio runtime, whose tasks it uses from then on.
     pub fn new(options: Options, clock: Arc<dyn Clock>, pulls: Arc<dyn PullAccess>) -> Self {
         let shared = Shared {
-            engine: Arc::new(Engine::new(&options.socket)),
+            engine: Arc::new(Engine::new(&options.socket, clock.clone())),
             lines: Arc::new(Lines::open(options.positions.clone())),
             options,
             clock,
@@ -174,7 +175,7 @@ impl ContainerRuntime for Docker {
     fn report(&self, service: &ContainerServiceId, version: DeploymentVersion) -> Report {
         let services = locked(&self.shared.services);
         let lost = self.shared.engine.lost_for();
-        let is_lost = lost.is_some_and(|lost| lost >= self.shared.options.unreachable_after);
+        let is_lost = lost.is_some_and(|lost| lost >= span(self.shared.options.unreachable_after));
         match services.get(service) {
             Some(service) => service.status.report(version, is_lost),
             None => Report::Working(StateDetailCode::CreatingDeployment),
@@ -263,6 +264,11 @@ impl<T> Ending<T> {
     async fn outcome(mut self) -> Option<T> {
         (&mut self.0).await.ok()
     }
+}
+
+/// The same length of time.
+fn span(duration: Duration) -> Span {
+    Span(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// A panic elsewhere does not make a map unreadable.

@@ -9,13 +9,12 @@ use roadstead_domain::lightsail::names::ContainerName;
 use roadstead_domain::lightsail::service::{Failure, Report};
 use roadstead_domain::lightsail::state::StateDetailCode;
 use roadstead_registry::containers::runtime::{NodeUsage, WantedDeployment, WantedService};
-use tokio::time::Instant;
 
 use crate::actor::Actor;
 use crate::deployment::Node;
 use crate::node::{Condition, Found, NodeKey, Role};
 use crate::plan::Phase;
-use crate::{Ending, follow, health, locked, usage};
+use crate::{Ending, follow, health, locked, span, usage};
 
 /// The running containers of wanted deployments, each with its name and the number of containers
 /// that it shares its node with, itself included.
@@ -235,7 +234,8 @@ impl Actor {
     /// Measures the nodes, if it is time.
     pub(crate) fn measure(&mut self, wanted: &WantedService, found: &[Found]) {
         let every = self.shared.options.usage_every;
-        let is_due = self.measured_at.is_none_or(|at| at.elapsed() >= every);
+        let now = self.now();
+        let is_due = self.measured_at.is_none_or(|at| at + span(every) <= now);
         let is_measuring = self
             .measuring
             .as_ref()
@@ -243,7 +243,7 @@ impl Actor {
         if !is_due || is_measuring {
             return;
         }
-        self.measured_at = Some(Instant::now());
+        self.measured_at = Some(now);
         let mut nodes: BTreeMap<NodeKey, Vec<String>> = BTreeMap::new();
         for (container, _, _) in members(wanted, found) {
             let ids = nodes.entry(container.node).or_default();

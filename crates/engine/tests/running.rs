@@ -97,7 +97,8 @@ async fn a_container_that_ends_is_started_again() {
     assert_eq!(world.report(1), Report::Healthy);
     let mut after = world.containers();
     let mut before = before;
-    (before.sort(), after.sort());
+    before.sort();
+    after.sort();
     assert_eq!(before, after, "the same containers");
     world.end().await;
 }
@@ -183,7 +184,8 @@ async fn power_changes_without_a_restart() {
     })
     .await;
     let mut after = world.containers();
-    (before.sort(), after.sort());
+    before.sort();
+    after.sort();
     assert_eq!(before, after, "the same containers");
     // More than the machine has: as much as it has.
     world.power = Power::Xlarge;

@@ -3,7 +3,9 @@
 //!
 //! One line of JSON asks; lines of JSON answer, the last one with `done` or `error`.
 
+mod aliases;
 mod explain;
+mod keys;
 mod lifecycle;
 mod undelete;
 
@@ -16,7 +18,6 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use roadstead_domain::ids::AccountId;
-use roadstead_domain::public::alias::{Alias, RegistryAlias};
 use roadstead_domain::time::Timestamp;
 use roadstead_registry::Registry;
 use roadstead_registry::context::Clock;
@@ -312,59 +313,16 @@ async fn execute(
     command: &Command,
     progress: &Sender<Value>,
 ) -> Result<Value> {
-    let parse = |account: &str| AccountId::parse(account).context("an account has 12 digits");
     match command {
-        Command::KeyCreate { account } => {
-            let key = registry
-                .create_access_key(parse(account)?, clock.now())
-                .await?;
-            Ok(json!({ "accessKeyId": key.id, "secretAccessKey": *key.secret }))
-        }
-        Command::KeyList { account } => {
-            let account = account.as_deref().map(parse).transpose()?;
-            let describe = |key: &roadstead_store::metadata::AccessKey| {
-                json!({
-                    "accessKeyId": key.id,
-                    "account": key.account.as_str(),
-                    "createdAt": key.created_at.seconds(),
-                    "disabledAt": key.disabled_at.map(|at| at.seconds()),
-                })
-            };
-            let keys = registry.access_keys(account).await?;
-            Ok(keys.iter().map(describe).collect())
-        }
-        Command::KeyDisable { id } => match registry.disable_access_key(id, clock.now()).await? {
-            true => Ok(json!({ "accessKeyId": id, "disabled": true })),
-            false => bail!("there is no access key '{id}'"),
-        },
+        Command::KeyCreate { account } => keys::create(registry, clock, account).await,
+        Command::KeyList { account } => keys::list(registry, account.as_deref()).await,
+        Command::KeyDisable { id } => keys::disable(registry, clock, id).await,
         Command::AliasAdd {
             account,
             alias,
             is_primary,
-        } => {
-            let name = RegistryAlias::parse(alias).context(
-                "an alias has 2 to 50 lower-case letters and digits, a letter first, with single \
-                 '.', '_' and '-' between them",
-            )?;
-            match registry
-                .add_alias(parse(account)?, name, *is_primary)
-                .await?
-            {
-                true => Ok(json!({ "alias": alias })),
-                false => bail!("the alias '{alias}' is taken"),
-            }
-        }
-        Command::AliasList { account } => {
-            let address = registry.public_address(&parse(account)?).await?;
-            let describe = |alias: &Alias| {
-                json!({
-                    "alias": alias.name.as_str(),
-                    "primary": alias.is_primary,
-                    "default": alias.is_default,
-                })
-            };
-            Ok(address.aliases.iter().map(describe).collect())
-        }
+        } => aliases::add(registry, account, alias, *is_primary).await,
+        Command::AliasList { account } => aliases::list(registry, account).await,
         Command::SweepStatus => {
             let status = registry.sweep_status(clock.now()).await?;
             Ok(json!({
@@ -403,6 +361,10 @@ async fn execute(
             undelete::undelete(registry, clock, place, digests).await
         }
     }
+}
+
+fn account(text: &str) -> Result<AccountId> {
+    AccountId::parse(text).context("an account has 12 digits")
 }
 
 async fn sweep(registry: &Registry, clock: &dyn Clock, progress: &Sender<Value>) -> Result<Value> {

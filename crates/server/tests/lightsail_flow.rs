@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::aws::AwsCli;
@@ -14,7 +14,8 @@ use support::images::stored_copies;
 use support::program;
 use support::server::{Server, utf8};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(100);
+const POLLS_MAX: u32 = 100;
 
 /// Digests and lengths of what an image's manifest names.
 type Blobs = BTreeSet<(String, u64)>;
@@ -33,16 +34,15 @@ fn service(aws: &AwsCli) -> Value {
 }
 
 fn wait_for_state(aws: &AwsCli, on_the_way: &[&str], target: &str) {
-    let begin = Instant::now();
-    loop {
+    for _ in 0..POLLS_MAX {
         let state = service(aws)["state"].clone();
         if state == target {
             return;
         }
         assert!(on_the_way.iter().any(|one| state == *one), "{state}");
-        assert!(begin.elapsed() < PATIENCE, "still {state}");
-        sleep(Duration::from_millis(100));
+        sleep(POLL);
     }
+    panic!("not {target}: {}", service(aws));
 }
 
 fn registry_login(aws: &AwsCli) -> (String, String, String) {
@@ -284,6 +284,49 @@ fn numbers_and_deployments_outlive_a_restart() {
 }
 
 #[test]
+fn numbers_are_not_given_again_when_they_are_counted_otherwise() {
+    let docker = Docker::new();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let server = Server::start_on(&data, &[]);
+    let key = server.aws().key;
+    let aws = AwsCli::new(server.url(), key.clone());
+    create_service(&aws);
+    let name = format!("{}/sr:once", login(&docker, &aws));
+    docker.build(&name, "counted otherwise");
+    let digest = push(&docker, &name);
+    docker.expect(&["rmi", "--force", &name]);
+    let mut given = vec![];
+    for label in ["www", "www", "api"] {
+        given.push(register(&aws, label, &digest));
+    }
+    assert_eq!(given, [":web.www.1", ":web.www.2", ":web.api.1"]);
+    let name = ["--service-name", "web", "--image", ":web.www.2"];
+    aws.lightsail(&[&["delete-container-image"], &name[..]].concat());
+    assert!(server.stop().success());
+    for scope in ["service", "label", "service"] {
+        let scope = ("ROADSTEAD_LIGHTSAIL_VERSION_SCOPE", scope);
+        let server = Server::start_on_with_settings(&data, &[scope]);
+        let aws = AwsCli::new(server.url(), key.clone());
+        for label in ["www", "api", "www"] {
+            let image = register(&aws, label, &digest);
+            assert!(!given.contains(&image), "{image} again: {given:?}");
+            given.push(image);
+        }
+        assert!(server.stop().success());
+    }
+    // Within a label they only grow.
+    for label in ["www", "api"] {
+        let of_label = format!(":web.{label}.");
+        let numbers = given.iter().filter_map(|name| name.strip_prefix(&of_label));
+        let numbers: Vec<u32> = numbers
+            .map(|number| number.parse().expect("a number"))
+            .collect();
+        assert!(numbers.is_sorted(), "{given:?}");
+    }
+}
+
+#[test]
 fn the_login_pushes_to_one_repository_and_pulls_nothing() {
     let server = Server::start();
     let aws = server.aws();
@@ -324,6 +367,25 @@ fn the_login_pushes_to_one_repository_and_pulls_nothing() {
     docker.expect(&["rmi", "--force", &other]);
     let images = aws.ecr(&["list-images", "--repository-name", "app"]);
     assert_eq!(images["imageIds"], json!([]));
+}
+
+#[test]
+fn a_login_that_has_ended_pushes_nothing() {
+    let lifetime = ("ROADSTEAD_TOKENS_LIFETIME_SECONDS", "10");
+    let server = Server::start_with_settings(&[lifetime]);
+    let aws = server.aws();
+    create_service(&aws);
+    let docker = Docker::new();
+    let name = format!("{}/sr:late", server.address);
+    docker.build(&name, "too late");
+    login(&docker, &aws);
+    sleep(Duration::from_secs(11));
+    let said = docker.run(&["push", &name]).expect_failure();
+    assert!(said.contains("authorization token has expired"), "{said}");
+    // A new login goes on where the old one ended.
+    login(&docker, &aws);
+    push(&docker, &name);
+    docker.expect(&["rmi", "--force", &name]);
 }
 
 #[test]

@@ -168,6 +168,18 @@ async fn a_service_and_its_deployment() {
     let active = ContainerServiceDeploymentState::Active;
     assert_eq!(deployments.deployments()[0].state(), Some(&active));
 
+    read_what_it_says(&world, &client).await;
+    tag_and_untag(&client).await;
+
+    let delete = client.delete_container_service().service_name("web");
+    delete.send().await.expect("DeleteContainerService");
+    wire::settle(&world).await;
+    let listed = client.get_container_services().send().await;
+    let listed = listed.expect("GetContainerServices");
+    assert!(listed.container_services().is_empty());
+}
+
+async fn read_what_it_says(world: &World, client: &Client) {
     let log = client
         .get_container_log()
         .service_name("web")
@@ -193,7 +205,9 @@ async fn a_service_and_its_deployment() {
     let memory = ContainerServiceMetricName::MemoryUtilization;
     assert_eq!(metrics.metric_name(), Some(&memory));
     assert!(metrics.metric_data().is_empty());
+}
 
+async fn tag_and_untag(client: &Client) {
     let tag = Tag::builder().key("only-key").build();
     let tagging = client.tag_resource().resource_name("web").tags(tag.clone());
     let tagged = tagging.send().await.expect("TagResource");
@@ -207,13 +221,6 @@ async fn a_service_and_its_deployment() {
         .resource_name("web")
         .tag_keys("only-key");
     untagging.send().await.expect("UntagResource");
-
-    let delete = client.delete_container_service().service_name("web");
-    delete.send().await.expect("DeleteContainerService");
-    wire::settle(&world).await;
-    let listed = client.get_container_services().send().await;
-    let listed = listed.expect("GetContainerServices");
-    assert!(listed.container_services().is_empty());
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ impl Later {
         Self {
             waiting: self.waiting.clone(),
             begun: None,
-            size: self.size.clone(),
+            size: self.size,
             is_empty: self.is_empty,
         }
     }
@@ -138,7 +138,7 @@ impl http_body::Body for Later {
     fn size_hint(&self) -> SizeHint {
         match &self.begun {
             Some(body) => body.size_hint(),
-            None => self.size.clone(),
+            None => self.size,
         }
     }
 }

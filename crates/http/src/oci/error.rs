@@ -210,14 +210,7 @@ fn refusal(error: &Error, is_strict_ecr: bool, request_id: &str) -> Refused {
         | Error::RepositoryOfNoRegistry { .. }
         | Error::RegistryNotFound(_) => (S::NOT_FOUND, Code::NameUnknown),
         Error::RateExceeded => (S::TOO_MANY_REQUESTS, Code::TooManyRequests),
-        Error::ImageNotFound { .. } => {
-            return Refused::new(
-                S::NOT_FOUND,
-                Code::ManifestUnknown,
-                "Requested image not found",
-            );
-        }
-        Error::ImageArchived => (S::NOT_FOUND, Code::ManifestUnknown),
+        Error::ImageNotFound { .. } | Error::ImageArchived => (S::NOT_FOUND, Code::ManifestUnknown),
         Error::ImageTagAlreadyExists { .. } | Error::ImageAlreadyExists { .. } => {
             (S::BAD_REQUEST, Code::TagInvalid)
         }
@@ -277,7 +270,15 @@ fn refusal(error: &Error, is_strict_ecr: bool, request_id: &str) -> Refused {
         }
         Error::Store(_) | Error::Blob(_) => return internal(error, request_id),
     };
-    Refused::new(status, code, error.to_string())
+    Refused::new(status, code, message(error))
+}
+
+/// ECR is short about images here (ecr.md 9.1).
+fn message(error: &Error) -> String {
+    match error {
+        Error::ImageNotFound { .. } => "Requested image not found".into(),
+        other => other.to_string(),
+    }
 }
 
 /// A chunk that does not go on where the upload is; the answer says where that is.

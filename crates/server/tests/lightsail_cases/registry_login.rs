@@ -299,6 +299,22 @@ async fn a_login_needs_a_service_that_is_still_there() {
     );
 }
 
+/// In development nobody needs a login, but the one of a service leads where it always does.
+#[tokio::test]
+async fn in_development() {
+    let world = builder().dev().start().await;
+    service(&world, "web").await;
+    let basic = basic(&login(&world).await);
+    let layout = Layout::image("one");
+    push_with(&world, &basic, &layout, "123-abc").await;
+    let image = register(&world, "web", "www", &layout.manifest.digest).await;
+    assert_eq!(image["image"], ":web.www.1");
+    let path = format!("/v2/sr/manifests/{}", layout.manifest.digest);
+    assert_denied(&get(&world, &basic, Method::GET, &path).await, "a pull");
+    let answer = world.raw(Method::GET, &path, &[], "").await;
+    assert_eq!(answer.status, 404, "{answer:?}");
+}
+
 #[tokio::test]
 async fn nodes_pull_and_push_nothing() {
     let (world, push) = bench().await;

@@ -88,15 +88,16 @@ fn deployed_replaced_failed_restarted_deleted() {
     assert_eq!(bad, Vec::<String>::new(), "of {count}");
     assert!(count > 100, "{count}");
 
-    let mut log = Vec::new();
-    eventually("the log tells all of it", || {
-        log = site.log_of("web", "app");
-        let has = |text: &str| log.iter().any(|line| line.contains(text));
-        has("listening on 80")
-            && has("ending with 5")
-            && has("exit code 5")
-            && has("[deployment:3] Took too long")
-    });
+    for words in [
+        "listening on 80",
+        "ending with 5",
+        "exit code 5",
+        "Took too long",
+    ] {
+        eventually(words, || !site.log_of("web", "app", words).is_empty());
+    }
+    let failed = site.log_of("web", "app", "Took too long");
+    assert_eq!(failed, ["[deployment:3] Took too long"]);
     let site = site.restart();
     eventually("it answers after a restart", || {
         site.get(&host, "/").body == "two"
