@@ -264,12 +264,15 @@ async fn below_a_path_of_any_host() {
         let answer = world.raw(method, path, &kind, body).await.expect(401);
         assert_ne!(answer.header("www-authenticate"), "", "{answer:?}");
     }
-    let basic = basic(&world, &world.credentials).await;
-    let headers = [("authorization", basic.as_str()), kind[0]];
-    world
-        .raw(Method::PUT, &put, &headers, body)
-        .await
-        .expect(201);
+    // A client has one login for a host, so that here either service's is good.
+    let private = world.basic(&world.credentials).await;
+    for login in [basic(&world, &world.credentials).await, private] {
+        let headers = [("authorization", login.as_str()), kind[0]];
+        world
+            .raw(Method::PUT, &put, &headers, body.clone())
+            .await
+            .expect(201);
+    }
     // All other paths are the private registry's.
     let answer = world.raw(Method::GET, "/v2/", &[], "").await.expect(401);
     let challenge = answer.header("www-authenticate");

@@ -7,6 +7,7 @@
 #[path = "../public_api/mod.rs"]
 mod public_api;
 
+mod broken_stores;
 mod cases;
 mod catalog;
 mod challenges;

@@ -81,6 +81,8 @@ fn an_index_in_and_out() {
     let raw = skopeo(&[&["inspect", "--raw"], &open[..], &[&name]].concat());
     let raw = raw.expect_success();
     assert_eq!(digest_of(raw.as_bytes()), index.index.digest);
+    let known = ["inspect", "--tls-verify=false", "--creds", &login, &name];
+    skopeo(&known).expect_success();
     let repository = format!("docker://{}", registry.repository());
     let tags = skopeo(&[&["list-tags"], &open[..], &[&repository]].concat());
     assert_eq!(tags.expect_json()["Tags"], json!(["v1"]));
