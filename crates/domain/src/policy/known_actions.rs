@@ -77,6 +77,12 @@ pub(super) const ECR_PERMISSIONS: &[&str] = &[
     "ReplicateImage",
 ];
 
+/// Permissions of ECR Public that are no operations: what its pulls and listings would be called.
+/// They change nothing, since everybody may pull, but policies in use name them (the acceptance
+/// tests of Terraform's aws_ecrpublic_repository_policy do).
+pub(super) const ECR_PUBLIC_PERMISSIONS: &[&str] =
+    &["BatchGetImage", "GetDownloadUrlForLayer", "ListImages"];
+
 /// The operations of ECR Public.
 pub(super) const ECR_PUBLIC: &[&str] = &[
     "BatchCheckLayerAvailability",

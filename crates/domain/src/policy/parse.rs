@@ -10,7 +10,7 @@ use super::arn_pattern::Resource;
 use super::condition::Condition;
 use super::document::{Among, Effect, PolicyDocument, Statement, Version};
 use super::json::Json;
-use super::known_actions::{ECR, ECR_PERMISSIONS, ECR_PUBLIC, REGISTRY_V1};
+use super::known_actions::{ECR, ECR_PERMISSIONS, ECR_PUBLIC, ECR_PUBLIC_PERMISSIONS, REGISTRY_V1};
 use super::principal::Principal;
 
 /// Most UTF-16 code units of the policy of a repository or registry (`RepositoryPolicyText` and
@@ -280,7 +280,9 @@ fn is_known(kind: PolicyKind, action: &Action) -> bool {
             covers_any(REGISTRY_V1) && !covered.any(is_outside)
         }
         (PolicyKind::Registry(RegistryScope::V1), _) => false,
-        (PolicyKind::PublicRepository, Some("ecr-public")) => covers_any(ECR_PUBLIC),
+        (PolicyKind::PublicRepository, Some("ecr-public")) => {
+            covers_any(ECR_PUBLIC) || covers_any(ECR_PUBLIC_PERMISSIONS)
+        }
         (_, Some("ecr")) => is_of_ecr(),
         (_, None) => true,
         (_, Some(_)) => false,
