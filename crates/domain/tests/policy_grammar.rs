@@ -191,7 +191,13 @@ fn actions_by_kind() {
         ("ecr:Create*", [true, true, false, true]),
         ("ecr:PutImage", [true, true, false, true]),
         ("ecr-public:PutImage", [false, true, false, false]),
-        ("ecr-public:BatchGetImage", [false, false, false, false]),
+        // No operations, but in use (Terraform's acceptance tests name the last).
+        ("ecr-public:BatchGetImage", [false, true, false, false]),
+        ("ecr-public:ListImages", [false, true, false, false]),
+        (
+            "ecr-public:PutImageTagMutability",
+            [false, false, false, false],
+        ),
         ("ecr:PushImage", [false, false, false, false]),
         ("ecr:", [false, false, false, false]),
         ("e*:PutImage", [false, false, false, false]),

@@ -145,7 +145,10 @@ async fn nodes_come_and_go_with_the_scale() {
         addresses(&world).await == 3
     })
     .await;
-    assert_eq!(world.report(1), Report::Healthy);
+    eventually("all of them are healthy", async || {
+        world.report(1) == Report::Healthy
+    })
+    .await;
     world.scale = 1;
     world.want(&[serving(&one)]);
     eventually("one node is left", async || world.containers().len() == 2).await;

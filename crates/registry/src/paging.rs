@@ -25,6 +25,20 @@ pub struct PageRequest {
     pub token: Option<String>,
 }
 
+impl PageRequest {
+    /// Refuses a page of what `member` names one by one (`DescribeImages`, `DescribeRepositories`
+    /// in the API models: "can't be used when you specify …").
+    pub fn refuse_beside(&self, member: &'static str) -> Result<(), Error> {
+        match (self.limit, &self.token) {
+            (None, None) => Ok(()),
+            _ => {
+                let why = "Must not be used with nextToken or maxResults";
+                Err(Error::invalid(member, why))
+            }
+        }
+    }
+}
+
 impl Registry {
     /// Seals `cursor` for the listing named by `scope`: operation, place and filters.
     pub(crate) fn seal_cursor(&self, scope: &str, cursor: &[String]) -> String {

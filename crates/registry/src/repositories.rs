@@ -78,7 +78,7 @@ impl Registry {
 
     /// The named repositories in the order of the request, each once; one that is missing fails
     /// the whole call.
-    pub async fn describe_named(
+    async fn describe_named(
         &self,
         registry: Authorized<RegistryKey>,
         names: Vec<RepositoryName>,
@@ -102,8 +102,28 @@ impl Registry {
             .await
     }
 
+    /// The named repositories, or all of a registry in pages.
+    pub async fn describe_repositories(
+        &self,
+        registry: Authorized<RegistryKey>,
+        names: Option<Vec<String>>,
+        request: &PageRequest,
+    ) -> Result<Page<Repository>, Error> {
+        let Some(names) = names else {
+            return self.list_repositories(registry, request).await;
+        };
+        request.refuse_beside("repositoryNames")?;
+        let names = names.iter().map(|name| RepositoryName::parse(name));
+        let names = names.collect::<Result<_, _>>();
+        let names = names.map_err(|why| Error::invalid("repositoryNames", why.to_string()))?;
+        Ok(Page {
+            entries: self.describe_named(registry, names).await?,
+            next_token: None,
+        })
+    }
+
     /// All repositories of a registry by name, in pages.
-    pub async fn list_repositories(
+    async fn list_repositories(
         &self,
         registry: Authorized<RegistryKey>,
         request: &PageRequest,

@@ -15,7 +15,7 @@ use roadstead_api_model::ecr::{
 use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::time::Timestamp;
 use roadstead_registry::access::Authorized;
-use roadstead_registry::error::{Error, Place};
+use roadstead_registry::error::Place;
 use roadstead_registry::lifecycle::previews::{Preview, PreviewQuery, PreviewResult, PreviewState};
 
 use super::ids::{image_ids, page_request, tag_status, timestamp};
@@ -91,14 +91,13 @@ pub(in crate::aws) async fn get_preview(
     input: GetLifecyclePolicyPreviewRequest,
 ) -> Result<GetLifecyclePolicyPreviewResponse, Failure> {
     let Place { name, registry } = Place::from(&*key);
-    let is_paged = input.next_token.is_some() || input.max_results.is_some();
+    let page = page_request(input.max_results, input.next_token);
     let query = match input.image_ids {
-        Some(_) if is_paged => {
-            let why = "Must not be used with nextToken or maxResults";
-            return Err(Error::invalid("imageIds", why).into());
+        Some(ids) => {
+            page.refuse_beside("imageIds")?;
+            PreviewQuery::Images(image_ids(ids))
         }
-        Some(ids) => PreviewQuery::Images(image_ids(ids)),
-        None => PreviewQuery::Page(page_request(input.max_results, input.next_token)),
+        None => PreviewQuery::Page(page),
     };
     let wanted = tag_status(input.filter.and_then(|filter| filter.tag_status));
     let previews = &call.faces.registry;

@@ -45,7 +45,6 @@ pub(in crate::aws) async fn describe(
     input: DescribeImagesRequest,
 ) -> Result<DescribeImagesResponse, Failure> {
     let place = Place::from(&*key);
-    let is_paged = input.next_token.is_some() || input.max_results.is_some();
     let page = page_request(input.max_results, input.next_token);
     let filter = input.filter.unwrap_or_default();
     let registry = &call.faces.registry;
@@ -53,11 +52,8 @@ pub(in crate::aws) async fn describe(
         entries,
         next_token,
     } = match input.image_ids {
-        Some(_) if is_paged => {
-            let why = "Must not be used with nextToken or maxResults";
-            return Err(Error::invalid("imageIds", why).into());
-        }
         Some(ids) => {
+            page.refuse_beside("imageIds")?;
             let mut entries = registry.describe_images(key, image_ids(ids)).await?;
             entries.retain(|one| is_wanted(&filter, one));
             Page {

@@ -10,7 +10,7 @@ use roadstead_api_model::ecr::{
     PutImageTagMutabilityRequest, PutImageTagMutabilityResponse, Repository as RepositoryShape,
 };
 use roadstead_domain::arn::RepositoryArn;
-use roadstead_domain::name::{RepositoryKey, RepositoryName};
+use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::tagging::{ExclusionFilter, MutabilityMode, TagMutability};
 use roadstead_registry::access::Authorized;
 use roadstead_registry::error::Error;
@@ -65,29 +65,20 @@ pub(in crate::aws) async fn describe(
     registry: Authorized<RegistryKey>,
     input: DescribeRepositoriesRequest,
 ) -> Result<DescribeRepositoriesResponse, Failure> {
-    let is_paged = input.next_token.is_some() || input.max_results.is_some();
     let page = page_request(input.max_results, input.next_token);
-    let (found, next_token) = match input.repository_names {
-        Some(_) if is_paged => {
-            let why = "Must not be used with nextToken or maxResults";
-            return Err(Error::invalid("repositoryNames", why).into());
-        }
-        Some(names) => {
-            let names = names.iter().map(|name| RepositoryName::parse(name));
-            let names = names.collect::<Result<_, _>>();
-            let names = names.map_err(|why| Error::invalid("repositoryNames", why.to_string()))?;
-            let found = call.faces.registry.describe_named(registry, names).await?;
-            (found, None)
-        }
-        None => {
-            let listing = call.faces.registry.list_repositories(registry, &page);
-            let page = listing.await?;
-            (page.entries, page.next_token)
-        }
-    };
+    let registries = &call.faces.registry;
+    let found = registries
+        .describe_repositories(registry, input.repository_names, &page)
+        .await?;
     Ok(DescribeRepositoriesResponse {
-        repositories: Some(found.into_iter().map(|one| shape(call, one)).collect()),
-        next_token,
+        repositories: Some(
+            found
+                .entries
+                .into_iter()
+                .map(|one| shape(call, one))
+                .collect(),
+        ),
+        next_token: found.next_token,
     })
 }
 

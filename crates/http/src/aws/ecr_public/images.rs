@@ -8,7 +8,7 @@ use roadstead_api_model::ecr_public::{
 use roadstead_domain::image::{Image, ImageId, TagStatus};
 use roadstead_domain::name::RepositoryKey;
 use roadstead_registry::access::Authorized;
-use roadstead_registry::error::{Error, Place};
+use roadstead_registry::error::Place;
 use roadstead_registry::images::{ImageFilter, ImageWithTags};
 use roadstead_registry::paging::Page;
 use roadstead_registry::public::TaggedImage;
@@ -23,21 +23,19 @@ pub(in crate::aws) async fn describe(
     input: DescribeImagesRequest,
 ) -> Result<DescribeImagesResponse, Failure> {
     let place = Place::from(&*key);
-    let is_paged = input.next_token.is_some() || input.max_results.is_some();
     let page = page_request(input.max_results, input.next_token);
     let registry = &call.faces.registry;
     let Page {
         entries,
         next_token,
     } = match input.image_ids {
-        Some(_) if is_paged => {
-            let why = "Must not be used with nextToken or maxResults";
-            return Err(Error::invalid("imageIds", why).into());
+        Some(ids) => {
+            page.refuse_beside("imageIds")?;
+            Page {
+                entries: registry.describe_images(key, image_ids(ids)).await?,
+                next_token: None,
+            }
         }
-        Some(ids) => Page {
-            entries: registry.describe_images(key, image_ids(ids)).await?,
-            next_token: None,
-        },
         None => {
             let all = ImageFilter {
                 tag_status: TagStatus::Any,

@@ -5,10 +5,9 @@ use roadstead_api_model::ecr_public::{
     DeleteRepositoryResponse, DescribeRepositoriesRequest, DescribeRepositoriesResponse,
     Repository as RepositoryShape,
 };
-use roadstead_domain::name::{RepositoryKey, RepositoryName};
+use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::public::arn::PublicRepositoryArn;
 use roadstead_registry::access::Authorized;
-use roadstead_registry::error::Error;
 use roadstead_registry::public::PublicAddress;
 use roadstead_registry::repositories::{RegistryKey, Repository};
 
@@ -43,35 +42,23 @@ pub(in crate::aws) async fn describe(
     registry: Authorized<RegistryKey>,
     input: DescribeRepositoriesRequest,
 ) -> Result<DescribeRepositoriesResponse, Failure> {
-    let is_paged = input.next_token.is_some() || input.max_results.is_some();
     let page = page_request(input.max_results, input.next_token);
     let address = call
         .faces
         .registry
         .public_address(&registry.account)
         .await?;
-    let (found, next_token) = match input.repository_names {
-        Some(_) if is_paged => {
-            let why = "Must not be used with nextToken or maxResults";
-            return Err(Error::invalid("repositoryNames", why).into());
-        }
-        Some(names) => {
-            let names = names.iter().map(|name| RepositoryName::parse(name));
-            let names = names.collect::<Result<_, _>>();
-            let names = names.map_err(|why| Error::invalid("repositoryNames", why.to_string()))?;
-            let found = call.faces.registry.describe_named(registry, names).await?;
-            (found, None)
-        }
-        None => {
-            let listing = call.faces.registry.list_repositories(registry, &page);
-            let page = listing.await?;
-            (page.entries, page.next_token)
-        }
-    };
-    let shapes = found.into_iter().map(|one| shape(call, &address, one));
+    let registries = &call.faces.registry;
+    let found = registries
+        .describe_repositories(registry, input.repository_names, &page)
+        .await?;
+    let shapes = found
+        .entries
+        .into_iter()
+        .map(|one| shape(call, &address, one));
     Ok(DescribeRepositoriesResponse {
         repositories: Some(shapes.collect()),
-        next_token,
+        next_token: found.next_token,
     })
 }
 
