@@ -231,8 +231,8 @@ impl Call<'_> {
         name: &RepositoryName,
     ) -> Result<Authorized<RepositoryKey>, Error> {
         match self.authorize(actions[0], name).await {
-            Ok(key) => Ok(key),
-            Err(_) => self.authorize(actions[1], name).await,
+            Err(Error::AccessDenied(_)) => self.authorize(actions[1], name).await,
+            decided => decided,
         }
     }
 

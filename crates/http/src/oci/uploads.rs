@@ -53,10 +53,14 @@ async fn mount(call: &Call<'_>, name: &RepositoryName) -> Result<Option<Digest>,
     let (Ok(digest), Some(from)) = (Digest::parse(digest), call.neighbour(from)) else {
         return Ok(None);
     };
-    let may_check = call.authorize("BatchCheckLayerAvailability", &from).await;
-    let may_read = call.authorize("GetDownloadUrlForLayer", &from).await;
-    let (Ok(_), Ok(source)) = (may_check, may_read) else {
-        return Ok(None);
+    let mut source = call.authorize("BatchCheckLayerAvailability", &from).await;
+    if source.is_ok() {
+        source = call.authorize("GetDownloadUrlForLayer", &from).await;
+    }
+    let source = match source {
+        Ok(source) => source,
+        Err(Error::AccessDenied(_)) => return Ok(None),
+        Err(error) => return Err(error),
     };
     let target = call.authorize("InitiateLayerUpload", name).await?;
     let is_mounted = call
