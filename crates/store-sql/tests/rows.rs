@@ -2,18 +2,25 @@
 //!
 //! Each run has a store of its own, so that every row counts, whoever would have made it.
 
-use roadstead_domain::ids::AccountId;
 use roadstead_store::metadata::MetadataStore;
-use roadstead_store::metadata::contract::{deletion, fresh_account};
+use roadstead_store::metadata::contract::{containers, deletion, fresh_account};
 use roadstead_store_sql::{PostgresStore, SqliteOptions, SqliteStore};
 
 /// Every table but the record of the schema.
-const TABLES: [&str; 25] = [
+const TABLES: [&str; 33] = [
     "access_key",
     "blob",
     "blob_edge",
     "blob_link",
     "catalog_data",
+    "container_deployment",
+    "container_image",
+    "container_label",
+    "container_log",
+    "container_place",
+    "container_push",
+    "container_service",
+    "container_usage",
     "deleted_image",
     "event",
     "garbage",
@@ -36,12 +43,10 @@ const TABLES: [&str; 25] = [
     "upload",
 ];
 
-fn account() -> AccountId {
-    fresh_account("rows", "everything_can_go")
-}
-
 async fn fill_and_empty(store: &dyn MetadataStore) {
-    deletion::everything_can_go(store, account()).await;
+    let account = |name| fresh_account("rows", name);
+    deletion::everything_can_go(store, account("everything_can_go")).await;
+    containers::nothing_of_a_service_stays(store, account("nothing_of_a_service_stays")).await;
 }
 
 #[tokio::test]

@@ -535,6 +535,40 @@ pub async fn a_service_goes_in_steps(store: &dyn MetadataStore, fresh: AccountId
     assert_eq!(counters, Counters::default());
 }
 
+/// A service that is gone leaves no row, whatever it had.
+pub async fn nothing_of_a_service_stays(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let repository = bench.made("app").await;
+    let mut web = service(&bench, "web", 1);
+    web.service.next = Some(deployment(&bench, "web", 1, DeploymentState::Activating));
+    assert!(insert(&bench, &web).await);
+    let image = image(&bench, "www", 1, 1);
+    let counters = Counters {
+        label_next: 2,
+        service_next: 2,
+    };
+    let input = (web.id.clone(), image.clone(), repository);
+    call!(bench, write, (input, counters), |tx, given| {
+        let ((id, image, repository), counters) = given;
+        tx.insert_container_image(id, image, *repository, *counters)
+    });
+    append(&bench, &[line(&web, "app", 1, 1)], &[sample(&web, 1, 1.0)]).await;
+    let push = (repository, image.digest.clone());
+    call!(bench, write, push.clone(), |tx, push| tx
+        .put_container_push(push.0, &push.1, at(1)));
+
+    call!(bench, write, push, |tx, push| tx
+        .delete_container_push(push.0, &push.1));
+    let is_empty = call!(bench, write, web.id.clone(), |tx, id| tx
+        .empty_container_service(id, 10));
+    assert!(is_empty);
+    call!(bench, write, web.id.clone(), |tx, id| tx
+        .delete_container_service(id));
+    assert_eq!(read(&bench, "web").await, None);
+    bench.delete_repository(&repository, &at(2)).await;
+    while !bench.reap_repository(&repository, &10).await {}
+}
+
 /// Records go by age, the oldest first, in steps. Nobody else's records of these ages are there.
 pub async fn old_records_go_in_steps(store: &dyn MetadataStore, fresh: AccountId) {
     let bench = Bench::new(store, fresh);

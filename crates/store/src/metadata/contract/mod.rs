@@ -185,6 +185,7 @@ macro_rules! metadata_contract {
                 a_log_pages_by_position
                 usage_comes_back
                 a_service_goes_in_steps
+                nothing_of_a_service_stays
                 old_records_go_in_steps
             );
             $crate::metadata_contract!(@family $subject, events:
