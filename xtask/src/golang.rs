@@ -25,7 +25,8 @@ pub fn build(venv: &Path) -> Result<PathBuf> {
     }
     let mut go = Command::new(venv.join("bin/go"));
     go.current_dir(workspace().join(SOURCES))
-        .args(["build", "-trimpath", "-o"])
+        // Whoever owns the checkout.
+        .args(["build", "-buildvcs=false", "-trimpath", "-o"])
         .arg(&program)
         .arg(".")
         // Writable, so that whoever owns the target folder can remove it.

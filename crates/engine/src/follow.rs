@@ -21,8 +21,8 @@ pub async fn follow(
     ended: Arc<Notify>,
 ) {
     // Whole seconds: what comes twice is dropped by its position.
-    let since = lines.position(&id).unwrap_or(0) / NANOS_PER_SECOND;
-    let since = i32::try_from(since).unwrap_or(0);
+    let from = lines.position(&id).unwrap_or(i64::MIN);
+    let since = i32::try_from(from.max(0) / NANOS_PER_SECOND).unwrap_or(0);
     match engine.output(&id, since).await {
         Err(error) => tracing::debug!(%error, "the log of a container"),
         Ok(mut output) => {
@@ -36,7 +36,7 @@ pub async fn follow(
                 };
                 if let Some((nanos, message)) = line {
                     let id = id.clone();
-                    lines.push(&source, Position { id, nanos }, message);
+                    lines.push(&source, from, Position { id, nanos }, message);
                 }
             }
         }

@@ -107,14 +107,15 @@ impl Lines {
         locked(&self.state).read.get(id).copied()
     }
 
-    /// Adds what a container wrote. What was read before is not added again.
-    pub fn push(&self, source: &Source, position: Position, message: String) {
-        let mut state = locked(&self.state);
-        let read = state.read.entry(position.id.clone()).or_insert(i64::MIN);
-        if position.nanos <= *read {
+    /// Adds what a container wrote, unless it was read before its log was opened at `from`. An engine
+    /// stamps the two outputs one by one, so a line may come after one with a later stamp.
+    pub fn push(&self, source: &Source, from: i64, position: Position, message: String) {
+        if position.nanos <= from {
             return;
         }
-        *read = position.nanos;
+        let mut state = locked(&self.state);
+        let read = state.read.entry(position.id.clone()).or_insert(i64::MIN);
+        *read = position.nanos.max(*read);
         let line = Line {
             at: Timestamp(position.nanos / 1000),
             message,
@@ -159,7 +160,8 @@ impl Lines {
                 if let Some(position) = one.position
                     && state.read.contains_key(&position.id)
                 {
-                    state.taken.insert(position.id, position.nanos);
+                    let taken = state.taken.entry(position.id).or_insert(i64::MIN);
+                    *taken = position.nanos.max(*taken);
                 }
                 lines.push(line(one.at, one.message));
             }
@@ -260,14 +262,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = Some(folder.path().join("positions"));
         let lines = Lines::open(file.clone());
-        lines.push(&source("app"), position(10), "first".into());
-        lines.push(&source("app"), position(10), "first".into());
-        assert_eq!(messages(&lines), ["first"]);
-        lines.push(&source("app"), position(20), "never taken".into());
+        let nothing = i64::MIN;
+        lines.push(&source("app"), nothing, position(10), "first".into());
+        lines.push(&source("app"), nothing, position(9), "other output".into());
+        assert_eq!(messages(&lines), ["first", "other output"]);
+        lines.push(&source("app"), 10, position(20), "never taken".into());
         let lines = Lines::open(file);
         assert_eq!(lines.position("id"), Some(10));
         for nanos in [10, 20, 30] {
-            lines.push(&source("app"), position(nanos), format!("{nanos}"));
+            lines.push(&source("app"), 10, position(nanos), format!("{nanos}"));
         }
         assert_eq!(messages(&lines), ["20", "30"]);
         lines.retain(&HashSet::new());
@@ -278,7 +281,7 @@ mod tests {
     fn the_oldest_are_lost_and_a_line_says_so() {
         let lines = Lines::open(None);
         for nanos in 1..=LINES_MAX as i64 + 3 {
-            lines.push(&source("app"), position(nanos), format!("{nanos}"));
+            lines.push(&source("app"), 0, position(nanos), format!("{nanos}"));
         }
         lines.say(&source("db"), Timestamp(1), "quiet".into());
         let taken = messages(&lines);

@@ -93,6 +93,9 @@ async fn forward(
     let Some(runtime) = faces.registry.runtime() else {
         return said(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
     };
+    let Some(room) = faces.endpoints.room() else {
+        return said(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
+    };
     let upgrade = forwarded::upgrade(&request).map(|to| (to, hyper::upgrade::on(&mut request)));
     let (mut head, body) = request.into_parts();
     let client = arrived.arrival.peer;
@@ -116,7 +119,13 @@ async fn forward(
             return said(StatusCode::BAD_REQUEST, "Bad Request");
         };
         match faces.endpoints.ask(attempt).await {
-            Ok(answer) => return answered(answer, node, switched),
+            Ok(answer) => {
+                let node = Upstream {
+                    address: node.address,
+                    in_flight: Box::new((node.in_flight, room)),
+                };
+                return answered(answer, node, switched);
+            }
             Err(Unanswered { error, is_unsent }) => {
                 tracing::debug!(address = %node.address, error, "a node of a service");
                 // Nothing of it is lost yet: another node can have it.

@@ -105,7 +105,7 @@ impl Faces {
             settings,
             metrics,
             signing_keys,
-            endpoints: endpoint::Client::default(),
+            endpoints: endpoint::Client::new(server::requests_to_nodes()),
             unread_bodies: Budget::new(UNREAD_BODY_BYTES_MAX),
         }
     }

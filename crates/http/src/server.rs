@@ -68,6 +68,13 @@ fn connections(open_files: u64) -> usize {
     usize::try_from(most.clamp(1, CONNECTIONS_MAX)).unwrap_or(1)
 }
 
+/// How many requests may be on their way to containers at once: a quarter of the connections, since
+/// each takes a descriptor or two besides.
+pub(crate) fn requests_to_nodes() -> usize {
+    let open_files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    (connections(open_files) / 4).max(1)
+}
+
 /// Serves until `stop` is done, then lets requests in flight end.
 pub async fn serve(faces: Arc<Faces>, listener: TcpListener, stop: impl Future<Output = ()>) {
     let limits = Limits::of_this_process();

@@ -94,6 +94,11 @@ impl DataDir {
         }
     }
 
+    /// Whether an engine ever ran containers of this data.
+    pub fn has_engine_id(&self) -> bool {
+        self.path.join("engine-id").exists()
+    }
+
     /// The key ring, made on first use.
     pub fn keyring(&self, ids: &dyn Ids) -> Result<KeyRing> {
         let path = self.path.join("keyring.json");

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::body::Body;
 
@@ -24,9 +25,11 @@ const IDLE: Duration = Duration::from_secs(4);
 /// Resting connections to one node.
 const IDLE_MAX: usize = 64;
 
-/// Asks nodes.
-#[derive(Clone)]
-pub struct Client(legacy::Client<HttpConnector, Later>);
+/// Asks nodes, for so many clients at once.
+pub struct Client {
+    client: legacy::Client<HttpConnector, Later>,
+    permits: Arc<Semaphore>,
+}
 
 /// Why a node did not answer.
 pub struct Unanswered {
@@ -36,8 +39,10 @@ pub struct Unanswered {
     pub is_unsent: bool,
 }
 
-impl Default for Client {
-    fn default() -> Self {
+impl Client {
+    /// Room for `requests` on their way at once, switched connections among them: each of those
+    /// holds two sockets for as long as it likes, and is no connection of the listener any more.
+    pub fn new(requests: usize) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_PATIENCE));
@@ -46,17 +51,26 @@ impl Default for Client {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_MAX)
             .build(connector);
-        Self(client)
+        Self {
+            client,
+            permits: Arc::new(Semaphore::new(requests)),
+        }
     }
-}
 
-impl Client {
+    /// Room for one request, to be kept until its answer is over; none if there is none.
+    pub fn room(&self) -> Option<OwnedSemaphorePermit> {
+        self.permits.clone().try_acquire_owned().ok()
+    }
+
     /// Sends a request to the node that its URI names. The answer's body is still to come.
     pub async fn ask(&self, request: Request<Later>) -> Result<Response<Incoming>, Unanswered> {
-        self.0.request(request).await.map_err(|error| Unanswered {
-            is_unsent: error.is_connect(),
-            error: chain(&error),
-        })
+        self.client
+            .request(request)
+            .await
+            .map_err(|error| Unanswered {
+                is_unsent: error.is_connect(),
+                error: chain(&error),
+            })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::Error;
 
 /// Lines and measurements of one transaction.
 const STEP_ROWS: usize = 1_000;
-/// Most of each that wait in memory while the store fails; older ones are given up.
+/// Most measurements that wait in memory while the store fails; older ones are given up.
 const UNWRITTEN_MAX: usize = 20_000;
 
 /// What was taken from the runtime and waits to be stored.
@@ -78,17 +78,16 @@ impl Registry {
             cpu_percent: measured.usage.cpu_percent,
             memory_percent: measured.usage.memory_percent,
         };
-        let lines: Vec<_> = runtime.take_lines().into_iter().map(line).collect();
-        let usage: Vec<_> = runtime.take_usage().into_iter().map(sample).collect();
         let unwritten = self.containers.unwritten.lock();
         let mut unwritten = unwritten.unwrap_or_else(PoisonError::into_inner);
-        unwritten.lines.extend(lines);
-        unwritten.usage.extend(usage);
-        let lost = unwritten.lines.len().saturating_sub(UNWRITTEN_MAX);
-        if lost > 0 {
-            tracing::warn!(lost, "lines of containers that could not be stored");
-            unwritten.lines.drain(..lost);
+        // The runtime bounds what each container may leave with it, and says in its log what was
+        // lost. So a loud one costs the others nothing.
+        if unwritten.lines.len() < STEP_ROWS {
+            let lines = runtime.take_lines().into_iter().map(line);
+            unwritten.lines.extend(lines);
         }
+        let usage = runtime.take_usage().into_iter().map(sample);
+        unwritten.usage.extend(usage);
         let lost = unwritten.usage.len().saturating_sub(UNWRITTEN_MAX);
         unwritten.usage.drain(..lost);
     }

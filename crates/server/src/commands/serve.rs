@@ -71,7 +71,14 @@ async fn serve(config: Config, is_dev: bool) -> Result<()> {
         .await
         .with_context(|| format!("listening on {}", config.listen))?;
     let address = listener.local_addr()?;
-    engine::attach(&config, &data, &registry, (&clock, &*ids), address).await?;
+    engine::attach(
+        &config,
+        &data,
+        &registry,
+        (&clock, &*ids),
+        (address, is_dev),
+    )
+    .await?;
     let greeting = greeting(&config, is_dev, address, &registry, &*clock).await?;
     // A reader that has gone is no reason not to serve.
     if let Err(error) = std::io::stdout().write_all(greeting.as_bytes()) {
@@ -157,6 +164,8 @@ async fn greeting(
 fn start_log(log: &Log) -> Result<()> {
     let filter =
         EnvFilter::try_new(&log.level).with_context(|| format!("log.level '{}'", log.level))?;
+    // The engine's client logs what it sends: the environment of containers, hence secrets.
+    let filter = filter.add_directive("bollard=info".parse()?);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
