@@ -56,7 +56,19 @@ pub fn scheme<'a>(settings: &'a Settings, arrival: &'a Arrival) -> &'a str {
 
 /// Whether a host is the public registry's.
 pub fn is_public_host(settings: &Settings, authority: &str) -> bool {
-    settings.public_host.as_deref() == Some(authority) || authority.starts_with("public.ecr.")
+    let authority = authority.to_ascii_lowercase();
+    let is_set = settings.public_host.as_ref() == Some(&authority);
+    is_set || authority.starts_with("public.ecr.")
+}
+
+/// An address of private registries on this host: the one that the caller used, but where that is
+/// the public registry's. This machine is `localhost` as well.
+pub fn private_authority(settings: &Settings, arrival: &Arrival) -> String {
+    let used = arrival.authority();
+    match below(used) {
+        (Some("localhost"), port) if is_public_host(settings, used) => format!("localhost{port}"),
+        _ => used.to_owned(),
+    }
 }
 
 /// What the public registry is called in addresses of repositories: its host, or the path that it
@@ -107,7 +119,8 @@ impl<'a> Named<'a> {
 
 /// The registry that a host names. The port does not matter.
 pub fn registry_of(authority: &str) -> Option<(AccountId, Region)> {
-    let named = Named::parse(authority)?;
+    let authority = authority.to_ascii_lowercase();
+    let named = Named::parse(&authority)?;
     Some((named.account, named.region))
 }
 
@@ -153,7 +166,7 @@ pub fn address(
             format!("{account}.{service}.{region}.{domain}")
         }
         // A login names its registry on a bare host. Without login the default is what it means.
-        None if !settings.is_dev && account == caller => used.to_owned(),
+        None if !settings.is_dev && account == caller => private_authority(settings, arrival),
         None if settings.is_dev
             && *account == settings.default_account
             && *region == settings.default_region =>

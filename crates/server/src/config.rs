@@ -192,6 +192,16 @@ impl Config {
         if !["text", "json"].contains(&self.log.format.as_str()) {
             bail!("log.format is 'text' or 'json', not '{}'", self.log.format);
         }
+        if let Some(host) = &self.ecr_public.host {
+            let is_plain =
+                |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._:[]".contains(c);
+            if host.is_empty() || !host.chars().all(is_plain) {
+                bail!("ecr_public.host is a host, or host:port, in lower case");
+            }
+            if self.lightsail.engine_registry.as_ref() == Some(host) {
+                bail!("lightsail.engine_registry is not the public registry's host");
+            }
+        }
         // It stands before aliases in paths, as a repository name does.
         if RepositoryName::parse(&self.ecr_public.path).is_err() {
             bail!("ecr_public.path has the form of a repository name");

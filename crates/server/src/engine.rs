@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use roadstead_engine::{Docker, Options};
 use roadstead_registry::Registry;
 use roadstead_registry::containers::pulls::Pulls;
@@ -21,13 +21,30 @@ pub async fn attach(
     data: &DataDir,
     registry: &Arc<Registry>,
     (clock, ids): (&Arc<dyn Clock>, &dyn Ids),
-    address: SocketAddr,
+    (address, is_dev): (SocketAddr, bool),
 ) -> Result<()> {
-    match config.engine()? {
-        Engine::None => return Ok(()),
-        Engine::Docker => {}
+    match (config.engine()?, is_dev) {
+        (Engine::None, _) => {
+            if data.has_engine_id() {
+                tracing::warn!(
+                    "lightsail.engine was set before: what runs on that engine runs on, and nothing \
+                     ends it while the setting is off"
+                );
+            }
+            return Ok(());
+        }
+        // In --dev nothing asks an engine for a login, so all accounts would be one to it.
+        (Engine::Docker, true) => bail!("lightsail.engine needs a server without --dev"),
+        (Engine::Docker, false) => {}
     }
-    let own = || on_this_machine(address).to_string();
+    let own = || {
+        let own = on_this_machine(address);
+        match config.ecr_public.host.as_deref() == Some(own.to_string().as_str()) {
+            // There the public registry is; this machine has another name.
+            true if own.ip().is_loopback() => format!("localhost:{}", own.port()),
+            _ => own.to_string(),
+        }
+    };
     let reached_at = config.lightsail.engine_registry.clone();
     let mut options = Options::new(
         config.lightsail.engine_socket.clone(),

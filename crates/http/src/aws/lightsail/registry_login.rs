@@ -14,6 +14,7 @@ use roadstead_registry::access::containers::ContainersKey;
 use super::shapes;
 use crate::aws::Call;
 use crate::aws::error::Failure;
+use crate::host;
 
 /// The newest `lightsailctl` that we know: an older one tells its user of an update.
 const LIGHTSAILCTL_VERSION: &str = "1.0.8";
@@ -30,7 +31,10 @@ pub(in crate::aws) async fn create(
         registry_login: Some(ContainerServiceRegistryLogin {
             expires_at: Some(shapes::timestamp(token.expires_at)),
             password: Some(Sensitive(token.password)),
-            registry: Some(call.arrived.arrival.authority().to_owned()),
+            registry: Some(host::private_authority(
+                &call.faces.settings,
+                &call.arrived.arrival,
+            )),
             username: Some("AWS".into()),
         }),
     })
