@@ -13,6 +13,7 @@ use crate::context::RequestContext;
 use crate::error::{Error, Place};
 use crate::keyring::Purpose;
 use crate::loading;
+use crate::pull::{SeenBlob, seen};
 
 /// What is known of one digest that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,14 +108,14 @@ impl Registry {
                 Box::pin(async move {
                     let repository = loading::repository(tx, key).await?.id;
                     match digest {
-                        Some(digest) => Ok::<_, Error>(tx.blob_link(repository, digest).await?),
+                        Some(digest) => Ok::<_, Error>(seen(tx, repository, digest).await?),
                         None => Ok(None),
                     }
                 })
             })
             .await?;
-        let link = link.ok_or_else(|| not_found(&digest))?;
-        if link.unreferenced_since.is_some() {
+        let SeenBlob { link, is_in_image } = link.ok_or_else(|| not_found(&digest))?;
+        if !is_in_image {
             return Err(Error::LayerInaccessible {
                 digest: link.digest,
                 place,
@@ -152,17 +153,17 @@ impl Registry {
             .read((key.clone(), digest), |tx, (key, digest)| {
                 Box::pin(async move {
                     match tx.repository(key).await? {
-                        Some(found) => Ok::<_, Error>(tx.blob_link(found.id, digest).await?),
+                        Some(found) => Ok::<_, Error>(seen(tx, found.id, digest).await?),
                         None => Ok(None),
                     }
                 })
             })
             .await
             .map_err(LinkRefusal::Failed)?;
-        let link = link.filter(|link| link.unreferenced_since.is_none());
+        let seen = link.filter(|seen| seen.is_in_image);
         Ok(Download {
             key,
-            link: link.ok_or_else(invalid)?,
+            link: seen.ok_or_else(invalid)?.link,
         })
     }
 }

@@ -10,7 +10,7 @@ use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::reference::{ImageTag, Reference};
 use roadstead_domain::time::{Span, Timestamp};
 use roadstead_store::blobs::BlobError;
-use roadstead_store::metadata::MetadataRead;
+use roadstead_store::metadata::{MetadataRead, StoreError};
 
 use crate::Registry;
 use crate::access::Authorized;
@@ -29,6 +29,15 @@ pub struct PulledManifest {
     pub image: Image,
     /// The exact bytes; empty if only the head was asked for.
     pub bytes: Bytes,
+}
+
+/// A blob as it is found.
+#[derive(Debug, Clone)]
+pub struct SeenBlob {
+    /// The link to its bytes.
+    pub link: BlobLink,
+    /// Whether an image of the repository has it.
+    pub is_in_image: bool,
 }
 
 impl Registry {
@@ -78,32 +87,42 @@ impl Registry {
             .await
     }
 
-    /// The link to a blob. Looking at an unreferenced one renews its grace (F02): a client that is
-    /// told "it exists" will not send it again.
+    /// A blob of the repository, and whether an image has it: what none has is for pushers alone.
     pub async fn blob(
         &self,
-        context: &RequestContext,
         key: Authorized<RepositoryKey>,
         digest: Digest,
-    ) -> Result<BlobLink, Error> {
+    ) -> Result<SeenBlob, Error> {
         let key = key.into_inner();
-        let link = self
+        let place = Place::from(&key);
+        let input = (key, digest.clone());
+        let seen = self
             .metadata
-            .read((key.clone(), digest.clone()), |tx, (key, digest)| {
+            .read(input, |tx, (key, digest)| {
                 Box::pin(async move {
-                    let repository = loading::repository(tx, key).await?;
-                    Ok::<_, Error>(tx.blob_link(repository.id, digest).await?)
+                    let repository = loading::repository(tx, key).await?.id;
+                    Ok::<_, Error>(seen(tx, repository, digest).await?)
                 })
             })
             .await?;
-        let not_found = || Error::LayerNotFound {
+        seen.ok_or_else(|| Error::LayerNotFound {
             digest: digest.to_string(),
-            place: Place::from(&key),
-        };
-        let link = link.ok_or_else(not_found)?;
+            place,
+        })
+    }
+
+    /// Renews the grace of an unreferenced blob (F02): a pusher that is told "it exists" will not
+    /// send it again.
+    pub async fn renew_blob(
+        &self,
+        context: &RequestContext,
+        key: &RepositoryKey,
+        link: BlobLink,
+    ) -> Result<BlobLink, Error> {
         if !self.needs_touch(&link, context.now) {
             return Ok(link);
         }
+        let digest = link.digest.clone();
         let touched = self
             .metadata
             .write(
@@ -116,7 +135,10 @@ impl Registry {
                 },
             )
             .await?;
-        touched.ok_or_else(not_found)
+        touched.ok_or_else(|| Error::LayerNotFound {
+            digest: digest.to_string(),
+            place: Place::from(key),
+        })
     }
 
     /// Whether saying that a blob exists has to renew its grace first: it is unreferenced, and
@@ -147,6 +169,19 @@ impl Registry {
                 other => Error::from(other),
             })
     }
+}
+
+/// A blob of a repository, if it has it.
+pub(crate) async fn seen(
+    tx: &mut dyn MetadataRead,
+    repository: RepositoryId,
+    digest: &Digest,
+) -> Result<Option<SeenBlob>, StoreError> {
+    let Some(link) = tx.blob_link(repository, digest).await? else {
+        return Ok(None);
+    };
+    let is_in_image = tx.is_in_image(repository, digest).await?;
+    Ok(Some(SeenBlob { link, is_in_image }))
 }
 
 async fn pull(

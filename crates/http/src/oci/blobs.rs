@@ -5,8 +5,10 @@
 
 use http::request::Parts;
 use http::{Method, Response, StatusCode, header};
+use roadstead_domain::digest::Digest;
 use roadstead_domain::name::{RepositoryKey, RepositoryName};
-use roadstead_registry::error::Error;
+use roadstead_registry::access::Authorized;
+use roadstead_registry::error::{Error, Place};
 use roadstead_registry::layers::LinkRefusal;
 use roadstead_registry::pull::BlobLink;
 
@@ -20,10 +22,7 @@ use crate::{Arrived, Faces};
 pub(super) async fn get(call: &Call<'_>, name: RepositoryName, text: &str) -> Outcome {
     let key = call.authorize("GetDownloadUrlForLayer", &name).await?;
     let digest = digest(text)?;
-    let link = call
-        .registry()
-        .blob(&call.context, key.clone(), digest)
-        .await?;
+    let link = visible(call, &name, &key, digest).await?;
     send(call.faces, &key, &link, call.header(&header::RANGE)).await
 }
 
@@ -32,8 +31,33 @@ pub(super) async fn head(call: &Call<'_>, name: RepositoryName, text: &str) -> O
     let actions = ["BatchCheckLayerAvailability", "GetDownloadUrlForLayer"];
     let key = call.authorize_either(actions, &name).await?;
     let digest = digest(text)?;
-    let link = call.registry().blob(&call.context, key, digest).await?;
+    let link = visible(call, &name, &key, digest).await?;
     Ok(answer(StatusCode::OK, &link, link.size_bytes, empty()))
+}
+
+/// The blob as far as the caller may know of it: one that no image has is gone for whoever may
+/// only pull, and stays for a while if somebody asks who may push.
+async fn visible(
+    call: &Call<'_>,
+    name: &RepositoryName,
+    key: &Authorized<RepositoryKey>,
+    digest: Digest,
+) -> Result<BlobLink, Error> {
+    let seen = call.registry().blob(key.clone(), digest.clone()).await?;
+    if !seen.is_in_image {
+        match call.authorize("InitiateLayerUpload", name).await {
+            Ok(_) => {}
+            Err(Error::AccessDenied(_)) => {
+                return Err(Error::LayerNotFound {
+                    digest: digest.to_string(),
+                    place: Place::from(&**key),
+                });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let renewed = call.registry().renew_blob(&call.context, key, seen.link);
+    renewed.await
 }
 
 /// Follows a download link, which is its own permission.

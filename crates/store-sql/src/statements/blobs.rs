@@ -95,6 +95,21 @@ impl<S: Sql> ReadBlobs for Tx<S> {
         row.as_ref().map(link_row).transpose()
     }
 
+    async fn is_in_image(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+    ) -> Result<bool, StoreError> {
+        let row = self
+            .query_first(
+                "SELECT image.id FROM blob_edge JOIN image ON image.id = blob_edge.image_id \
+                 WHERE blob_edge.repository_id = ?1 AND blob_edge.digest = ?2 LIMIT 1",
+                &params![repository.0, digest.as_str()],
+            )
+            .await?;
+        Ok(row.is_some())
+    }
+
     async fn blob_with_digest(
         &mut self,
         digest: &Digest,

@@ -150,6 +150,14 @@ pub trait ReadBlobs {
         digest: &Digest,
     ) -> Result<Option<BlobLink>, StoreError>;
 
+    /// Whether a live image of the repository refers to a blob. One that only deleted images refer
+    /// to, which can be brought back, has a referenced link all the same.
+    async fn is_in_image(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+    ) -> Result<bool, StoreError>;
+
     /// Any live bytes with this digest, in whatever repository: (key, size in bytes).
     async fn blob_with_digest(
         &mut self,

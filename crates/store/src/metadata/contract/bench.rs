@@ -254,6 +254,7 @@ steps! {
     read repositories(registry: RegistryKey, after: Option<RepositoryName>, limit: usize)
         -> Vec<Repository> = |tx| tx.repositories(registry, after.as_ref(), *limit);
     read resource_tags(id: RepositoryId) -> Vec<ResourceTag> = |tx| tx.resource_tags(*id);
+    read is_in_image(id: RepositoryId, digest: Digest) -> bool = |tx| tx.is_in_image(*id, digest);
     read repository_policy(id: RepositoryId) -> Option<String> = |tx| tx.repository_policy(*id);
     read tagged_images(id: RepositoryId, after: Option<ImageTag>, limit: usize)
         -> Vec<TaggedImage> = |tx| tx.tagged_images(*id, after.as_ref(), *limit);

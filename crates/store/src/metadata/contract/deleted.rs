@@ -393,3 +393,27 @@ pub async fn a_reaped_repository_stays_gone(store: &dyn MetadataStore, fresh: Ac
     assert!(!bench.restore_repository(&id).await);
     assert_eq!(bench.deleted_repository(&key).await, None);
 }
+
+/// A blob is in an image while a live one has it, whatever keeps its link.
+pub async fn what_only_a_deleted_image_has_is_in_no_image(
+    store: &dyn MetadataStore,
+    fresh: AccountId,
+) {
+    let bench = Bench::new(store, fresh);
+    let id = bench.made("app").await;
+    bench.stored_bytes(id, "layer", "bytes", at(1)).await;
+    let layer = bench.digest("layer");
+    assert!(!bench.is_in_image(&id, &layer).await);
+    for label in ["one", "two"] {
+        bench
+            .insert_image(&id, &bench.image_of(label, &["layer"]))
+            .await;
+    }
+    assert!(bench.is_in_image(&id, &layer).await);
+    for (label, is_left) in [("one", true), ("two", false)] {
+        let digest = bench.digest(label);
+        bench.keep_deleted(&id, &digest, &at(2), &at(9)).await;
+        assert_eq!(bench.is_in_image(&id, &layer).await, is_left);
+    }
+    assert!(bench.blob_link(&id, &layer).await.is_some());
+}

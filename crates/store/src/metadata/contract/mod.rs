@@ -164,6 +164,7 @@ macro_rules! metadata_contract {
                 departures_by_deletions
             );
             $crate::metadata_contract!(@family $subject, deleted:
+                what_only_a_deleted_image_has_is_in_no_image
                 a_kept_image_is_seen_by_nobody
                 an_image_comes_back_as_it_was
                 an_archived_image_comes_back_anew
