@@ -3,6 +3,7 @@
 //!
 //! Tokens are made here; whether a pull is allowed is decided when it comes.
 
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -13,7 +14,7 @@ use roadstead_domain::name::RepositoryKey;
 
 use super::runtime::{Pull, PullAccess, WantedService};
 use crate::Registry;
-use crate::context::ContainerPuller;
+use crate::context::{ContainerPuller, Origin, Principal, RequestContext};
 use crate::error::Error;
 
 /// What a runtime pulls by. It does not keep the registry, which keeps the runtime.
@@ -71,16 +72,54 @@ impl PullAccess for Pulls {
             service: service.name.clone(),
             id: role.clone(),
         };
+        let digest = registry.private_digest(&puller, &image).await?;
         let now = registry.clock.now();
         let token = registry.issue_private_pull_token(&puller, &image.account, now);
         Ok(Some(Pull {
-            path: image.path.into(),
+            path: format!("{}@{digest}", image.repository),
             password: token.password,
         }))
     }
 }
 
 impl Registry {
+    /// The digest of a private image that a role may pull; why not, otherwise. On an engine that
+    /// services of several accounts share, a tag could be another account's by the time that it is
+    /// looked up; a digest names the same image for everybody.
+    async fn private_digest(
+        &self,
+        puller: &ContainerPuller,
+        image: &PrivateImage,
+    ) -> Result<Digest, String> {
+        let context = RequestContext {
+            principal: Principal::ContainerPuller(puller.clone()),
+            origin: Origin {
+                peer: Ipv4Addr::LOCALHOST.into(),
+                is_secure: false,
+                user_agent: None,
+            },
+            region: puller.region.clone(),
+            now: self.clock.now(),
+            request_id: self.ids().request_id(),
+        };
+        let (account, region) = (image.account.clone(), image.region.clone());
+        let key = RepositoryKey::private(account, region, image.repository.clone());
+        let reference = image.reference().ok_or("its tag or digest is malformed")?;
+        let authorized = self.authorize(&context, "BatchGetImage", key).await;
+        let found = match authorized {
+            Ok(key) => self.manifest(&context, key, reference, false).await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(found) => Ok(found.image.digest),
+            Err(error @ (Error::Store(_) | Error::Blob(_))) => {
+                tracing::error!(?error, "a private image of a container service");
+                Err("the server could not do this".into())
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
     /// The account to which the roles of a service belong.
     async fn lightsail_account(&self, service: &WantedService) -> Result<Option<AccountId>, Error> {
         let input = (service.account.clone(), service.region.clone());
