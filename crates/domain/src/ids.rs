@@ -50,6 +50,11 @@ text_newtype! {
 }
 
 impl AccountId {
+    /// Makes an id from random bits.
+    pub fn from_random(bits: u128) -> Self {
+        Self(format!("{:012}", bits % 1_000_000_000_000).into())
+    }
+
     /// Parses exactly 12 ASCII digits.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let is_valid = text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());

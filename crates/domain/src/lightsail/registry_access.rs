@@ -7,6 +7,7 @@ use super::addresses::{RoleId, puller_role_arn};
 use super::names::ServiceName;
 use crate::ids::{AccountId, Region};
 use crate::name::RepositoryName;
+use crate::reference::Reference;
 
 /// The ECR image puller role of a service; inactive unless it has an id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,8 +56,8 @@ pub struct PrivateImage {
     pub region: Region,
     /// The repository.
     pub repository: RepositoryName,
-    /// What stands behind the host: the repository with its tag or digest.
-    pub path: Box<str>,
+    /// What stands behind the repository, with its `:` or `@`; empty for the tag `latest`.
+    pub rest: Box<str>,
 }
 
 impl PrivateImage {
@@ -75,8 +76,18 @@ impl PrivateImage {
             account: AccountId::parse(account).ok()?,
             region: Region::parse(region).ok()?,
             repository: RepositoryName::parse(name).ok()?,
-            path: path.into(),
+            rest: path[name.len()..].into(),
         })
+    }
+
+    /// The manifest that it means: a digest wins over a tag beside it.
+    pub fn reference(&self) -> Option<Reference> {
+        let text = match (self.rest.split_once('@'), self.rest.strip_prefix(':')) {
+            (Some((_, digest)), _) => digest,
+            (None, Some(tag)) => tag,
+            (None, None) => "latest",
+        };
+        Reference::parse(text).ok()
     }
 
     /// Whether a service in `region` may ask for it at all: with an active role, and only from

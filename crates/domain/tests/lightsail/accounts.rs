@@ -12,6 +12,7 @@ use roadstead_domain::lightsail::domain_names::{
 use roadstead_domain::lightsail::power::{Power, Scale};
 use roadstead_domain::lightsail::registry_access::{PrivateImage, RegistryAccess};
 use roadstead_domain::lightsail::tags::{ServiceTags, tag, untag};
+use roadstead_domain::reference::Reference;
 
 use crate::fixtures::web;
 
@@ -220,7 +221,13 @@ fn private_images_are_pulled_from_the_own_region_only() {
         let image = PrivateImage::recognise(&text).unwrap();
         assert_eq!(image.account.as_str(), "123456789012");
         assert_eq!(image.repository.as_str(), "team/app");
-        assert_eq!(*image.path, format!("team/app{rest}"));
+        assert_eq!(&*image.rest, rest);
+        let expected = match rest {
+            "" => "latest",
+            ":v1" => "v1",
+            _ => &digest,
+        };
+        assert_eq!(image.reference(), Reference::parse(expected).ok());
         assert!(image.is_in_reach(&here, &on));
         assert!(!image.is_in_reach(&here, &RegistryAccess::default()));
         assert!(!image.is_in_reach(&Region::parse("us-east-1").unwrap(), &on));

@@ -318,8 +318,10 @@ impl Registry {
     /// An account for the roles of services: nobody's, and never the owner's own, since a principal
     /// of an account may do everything in it.
     fn draw_account(&self, owner: &AccountId) -> AccountId {
-        let number = self.ids().bits() % 900_000_000_000 + 100_000_000_000;
-        let drawn = AccountId::parse(&number.to_string());
-        drawn.unwrap_or_else(|_| owner.clone())
+        let bits = self.ids().bits();
+        match AccountId::from_random(bits) {
+            drawn if drawn == *owner => AccountId::from_random(bits.wrapping_add(1)),
+            drawn => drawn,
+        }
     }
 }
