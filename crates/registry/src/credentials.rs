@@ -64,8 +64,10 @@ pub struct AuthorizationToken {
 pub enum Audience {
     /// Private registries (ECR's GetAuthorizationToken).
     Private,
-    /// The public registry (ECR Public's GetAuthorizationToken, and its token endpoint).
+    /// The public registry (ECR Public's GetAuthorizationToken).
     Public,
+    /// Requests to the public registry (its token endpoint): no login, and not for another one.
+    Bearer,
     /// Pushes of container images (Lightsail's CreateContainerServiceRegistryLogin).
     ContainerPush,
     /// Pulls of container images, by the nodes that run them.
@@ -79,6 +81,8 @@ pub struct TokenHolder {
     pub principal: Principal,
     /// The region in which it asked.
     pub region: Region,
+    /// When it ends.
+    pub until: Timestamp,
     /// The account whose registry it leads to on hosts that name none; the principal's own if
     /// none.
     pub registry: Option<AccountId>,
@@ -255,20 +259,26 @@ impl Registry {
         self.sealed_token(&text)
     }
 
-    /// Makes a token of the public registry's token endpoint: for whoever holds `holder`'s token,
-    /// or for nobody in particular.
+    /// Makes a token of the public registry's token endpoint: for whoever shows the login of
+    /// `holder`, no longer than that, or for nobody in particular.
     pub fn issue_bearer_token(
         &self,
-        principal: &Principal,
+        holder: Option<&TokenHolder>,
         region: &Region,
         now: Timestamp,
     ) -> AuthorizationToken {
-        let lifetime = match principal {
-            Principal::Anonymous => ANONYMOUS_TOKEN_LIFETIME,
-            Principal::Root { .. } | Principal::ContainerPuller(_) => BEARER_TOKEN_LIFETIME,
+        let (principal, region, until) = match holder {
+            None => (
+                &Principal::Anonymous,
+                region,
+                now + ANONYMOUS_TOKEN_LIFETIME,
+            ),
+            Some(holder) => {
+                let until = holder.until.min(now + BEARER_TOKEN_LIFETIME);
+                (&holder.principal, &holder.region, until)
+            }
         };
-        let expires_at = now + lifetime;
-        self.seal_token(principal, region, Audience::Public, expires_at)
+        self.seal_token(principal, region, Audience::Bearer, until)
     }
 
     fn seal_token(
@@ -298,8 +308,8 @@ impl Registry {
         password: &str,
         now: Timestamp,
     ) -> Result<TokenHolder, TokenRefusal> {
-        let (holder, expires_at) = self.unseal(password).ok_or(TokenRefusal::Invalid)?;
-        if now >= expires_at {
+        let holder = self.unseal(password).ok_or(TokenRefusal::Invalid)?;
+        if now >= holder.until {
             return Err(TokenRefusal::Expired);
         }
         if let Some(id) = holder.principal.access_key_id() {
@@ -313,12 +323,11 @@ impl Registry {
         Ok(holder)
     }
 
-    fn unseal(&self, password: &str) -> Option<(TokenHolder, Timestamp)> {
+    fn unseal(&self, password: &str) -> Option<TokenHolder> {
         let sealed = URL_SAFE_NO_PAD.decode(password).ok()?;
         let plain = self.keyring.open(Purpose::Token, &sealed).ok()?;
         let text: TokenText = serde_json::from_slice(&plain).ok()?;
-        let until = Timestamp(text.until);
-        Some((text.holder()?, until))
+        text.holder()
     }
 }
 
@@ -371,6 +380,7 @@ impl TokenText {
         };
         let registry = self.registry.as_deref().map(AccountId::parse).transpose();
         Some(TokenHolder {
+            until: Timestamp(self.until),
             registry: registry.ok()?,
             principal,
             region,

@@ -7,7 +7,7 @@ use roadstead_domain::deletion::{DeletionPlan, Loaded, LoadedImage, Step, plan_d
 use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::RepositoryId;
 use roadstead_domain::image::{ImageId, ImageSelector};
-use roadstead_domain::name::RepositoryKey;
+use roadstead_domain::name::{RepositoryKey, RepositoryKind};
 use roadstead_domain::time::Timestamp;
 use roadstead_store::metadata::{MetadataRead, MetadataWrite, Repository, StoreError};
 
@@ -72,7 +72,12 @@ impl Deleting {
             match step {
                 Step::Untag(tag) => tx.delete_tag(repository.id, tag).await?,
                 Step::Delete(digest) => {
-                    tx.delete_image(repository.id, digest, self.now, self.kept_until)
+                    let kept_until = match repository.key.kind {
+                        RepositoryKind::Private | RepositoryKind::Public => self.kept_until,
+                        // Its name is gone: nobody could ask for it again.
+                        RepositoryKind::Lightsail => None,
+                    };
+                    tx.delete_image(repository.id, digest, self.now, kept_until)
                         .await?;
                 }
             }

@@ -67,6 +67,15 @@ impl Registry {
         }
     }
 
+    /// Whether there is a repository.
+    pub async fn has_repository(&self, key: RepositoryKey) -> Result<bool, Error> {
+        self.metadata
+            .read(key, |tx, key| {
+                Box::pin(async move { Ok(tx.repository(key).await?.is_some()) })
+            })
+            .await
+    }
+
     /// One repository.
     pub(crate) async fn repository(&self, key: &RepositoryKey) -> Result<Repository, Error> {
         self.metadata

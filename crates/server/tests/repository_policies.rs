@@ -2,10 +2,13 @@
 //! both planes (ecr.md 7.1, auth.md 6.5).
 
 use http::Method;
-use roadstead_domain::ids::{AccountId, Region};
+use roadstead_domain::ids::{AccountId, ContainerServiceId, Region};
 use roadstead_domain::lightsail::addresses::RoleId;
 use roadstead_domain::lightsail::names::ServiceName;
+use roadstead_domain::lightsail::power::{Power, Scale};
 use roadstead_domain::time::Span;
+use roadstead_registry::containers::pulls::Pulls;
+use roadstead_registry::containers::runtime::{PullAccess as _, WantedService};
 use roadstead_registry::context::{Clock as _, ContainerPuller};
 use roadstead_testkit::world::ACCOUNT;
 use roadstead_testkit::{Answer, Credentials, World};
@@ -131,7 +134,11 @@ async fn nobody_locks_themselves_out_unasked() {
     set(&world, &text, true).await.expect(200);
     let denied = set(&world, &text, true).await;
     assert_eq!(denied.code().1, "AccessDeniedException");
-    // Another action still removes it.
+    let everything = statement("Deny", "*", &["ecr:*"]);
+    let name = json!({"repositoryName": "app"});
+    world.ecr("DeleteRepositoryPolicy", name).await.expect(200);
+    set(&world, &everything, true).await.expect(200);
+    // The owner always removes it: nobody else could.
     let name = json!({"repositoryName": "app"});
     world.ecr("DeleteRepositoryPolicy", name).await.expect(200);
     set(&world, &text, true).await.expect(200);
@@ -235,4 +242,60 @@ async fn a_container_service_pulls_by_its_role() {
     ask(Method::GET, other).await.expect(403);
     world.clock.advance(Span::hours(2));
     ask(Method::GET, manifest).await.expect(401);
+}
+
+/// A private image of a deployment is resolved here, as the role: an engine that accounts share
+/// never sees a tag of theirs.
+#[tokio::test]
+async fn a_private_image_is_pulled_by_digest() {
+    let world = World::start().await;
+    let image = world.push_image("app", "one", &["v1"]).await;
+    let create = json!({
+        "serviceName": "web", "power": "nano", "scale": 1,
+        "privateRegistryAccess": {"ecrImagePullerRole": {"isActive": true}},
+    });
+    let target = "Lightsail_20161128.CreateContainerService";
+    let body = create.to_string().into();
+    let made = world
+        .post(&world.credentials, target, body)
+        .await
+        .expect(200);
+    let made = made.json()["containerService"].clone();
+    let arn = made["privateRegistryAccess"]["ecrImagePullerRole"]["principalArn"].clone();
+    let arn = arn.as_str().unwrap();
+    let id = made["arn"].as_str().unwrap().rsplit('/').next().unwrap();
+    let role = arn.rsplit('/').next().unwrap();
+    let service = WantedService {
+        id: ContainerServiceId::parse(id).unwrap(),
+        account: AccountId::parse(ACCOUNT).unwrap(),
+        region: Region::parse("us-east-1").unwrap(),
+        name: ServiceName::parse("web").unwrap(),
+        power: Power::Nano,
+        scale: Scale::parse(1).unwrap(),
+        puller: Some(RoleId::parse(role).unwrap()),
+        deployments: Vec::new(),
+    };
+    let pulls = Pulls::of(&world.registry);
+    let reference = format!("{HOST}/app:v1");
+    let refused = pulls.private(&service, &reference).await.unwrap_err();
+    assert!(
+        refused.contains("is not authorized to perform: ecr:BatchGetImage"),
+        "{refused}"
+    );
+    let text = statement(
+        "Allow",
+        arn,
+        &["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+    );
+    set(&world, &text, false).await.expect(200);
+    let pull = pulls.private(&service, &reference).await.unwrap().unwrap();
+    assert_eq!(pull.path, format!("app@{}", image.digest));
+    let missing = pulls.private(&service, &format!("{HOST}/app:v2")).await;
+    assert!(missing.unwrap_err().contains("does not exist"));
+    assert_eq!(pulls.private(&service, "nginx").await.unwrap(), None);
+    let off = WantedService {
+        puller: None,
+        ..service
+    };
+    pulls.private(&off, &reference).await.unwrap_err();
 }

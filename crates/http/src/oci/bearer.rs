@@ -28,7 +28,14 @@ pub(super) async fn public_caller(
     let is_strict_ecr = faces.registry.rules().is_strict_ecr;
     let opened = match &shown {
         Shown::Password(_) if is_strict_ecr && !is_shared => Err(TokenRefusal::Invalid),
-        shown => open(faces, arrived, shown, is_good_for(is_shared)).await,
+        shown => {
+            let is_bearer = matches!(shown, Shown::Bearer(_));
+            let is_good = |audience| match audience {
+                Audience::Bearer => is_bearer,
+                login => is_login(login, is_shared),
+            };
+            open(faces, arrived, shown, is_good).await
+        }
     };
     let TokenHolder {
         principal, region, ..
@@ -38,8 +45,9 @@ pub(super) async fn public_caller(
         Err(TokenRefusal::Invalid) if is_shared && shown == Shown::Nothing => TokenHolder {
             principal: Principal::Anonymous,
             region: faces.settings.default_region.clone(),
+            until: arrived.now,
             registry: None,
-            audience: Audience::Public,
+            audience: Audience::Bearer,
         },
         Err(refusal) if is_shared => return Err(refuse(faces, arrived, refusal)),
         Err(refusal) => return Err(challenged(faces, arrived, &shown, refusal)),
@@ -54,20 +62,23 @@ pub(super) async fn own_token_holder(
     shown: &Shown,
 ) -> Result<Option<TokenHolder>, Failure> {
     let is_shared = !is_public_host(&faces.settings, arrived.arrival.authority());
-    match open(faces, arrived, shown, is_good_for(is_shared)).await {
-        Ok(holder) => Ok(Some(holder)),
+    match open(faces, arrived, shown, |login| is_login(login, is_shared)).await {
+        Ok(holder) => match holder.principal {
+            Principal::Root { .. } => Ok(Some(holder)),
+            Principal::Anonymous | Principal::ContainerPuller(_) => Ok(None),
+        },
         Err(TokenRefusal::Invalid) if faces.settings.is_dev => Ok(Some(owner(faces, None))),
         Err(TokenRefusal::Invalid | TokenRefusal::Expired) => Ok(None),
         Err(TokenRefusal::Failed(error)) => Err(error.into()),
     }
 }
 
-/// Which tokens are good: a client has one login for a host.
-fn is_good_for(is_shared: bool) -> impl Fn(Audience) -> bool {
-    move |audience| match audience {
+/// Which tokens are logins here: a client has one for a host.
+fn is_login(audience: Audience, is_shared: bool) -> bool {
+    match audience {
         Audience::Public => true,
         Audience::Private => is_shared,
-        Audience::ContainerPush | Audience::ContainerPull => false,
+        Audience::Bearer | Audience::ContainerPush | Audience::ContainerPull => false,
     }
 }
 

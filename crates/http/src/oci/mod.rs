@@ -83,6 +83,8 @@ async fn answer(faces: &Faces, arrived: &Arrived, request: Request<Body>) -> Out
             Caller { context, registry }
         }
     };
+    let route = Route::parse(&door.route).map_err(no_route)?;
+    let registry = developed(faces, &context, registry, &route).await?;
     let call = Call {
         faces,
         context,
@@ -91,9 +93,27 @@ async fn answer(faces: &Faces, arrived: &Arrived, request: Request<Body>) -> Out
         query: Query::parse(head.uri.query()),
         headers: head.headers,
     };
-    let route = Route::parse(&door.route).map_err(no_route)?;
     let outcome = dispatch(&call, route, &head.method, body).await;
     outcome.map_err(|failure| call.own_view(failure, arrived, &door))
+}
+
+/// In `--dev` clients show no login, so their pushes of container images are known by the name of
+/// the repository alone, while there is one.
+async fn developed(
+    faces: &Faces,
+    context: &RequestContext,
+    registry: Addressed,
+    route: &Route,
+) -> Result<Addressed, Failure> {
+    let (true, Addressed::Private(account)) = (faces.settings.is_dev, &registry) else {
+        return Ok(registry);
+    };
+    let containers = RepositoryKey::containers(account.clone(), context.region.clone());
+    let is_named = route.name() == Some(&containers.name);
+    if is_named && faces.registry.has_repository(containers).await? {
+        return Ok(Addressed::Containers(account.clone()));
+    }
+    Ok(registry)
 }
 
 /// The public registry that a path names.
@@ -172,6 +192,8 @@ pub(crate) enum Addressed {
     ContainerPush(AccountId),
     /// The same for the nodes that run them.
     ContainerPull(AccountId),
+    /// The same for either, in `--dev`.
+    Containers(AccountId),
     /// The public registry as a whole, which holds no repository itself.
     Nowhere,
 }
@@ -209,6 +231,9 @@ impl Call<'_> {
             Addressed::ContainerPull(account) => {
                 return access::pull_containers(context, action, account, name);
             }
+            Addressed::Containers(account) => {
+                return access::develop_containers(context, action, account, name);
+            }
             Addressed::Nowhere => {
                 let (name, registry) = (name.to_string(), String::new());
                 return Err(Error::RepositoryOfNoRegistry { name, registry });
@@ -244,6 +269,7 @@ impl Call<'_> {
             Addressed::Private(_)
             | Addressed::Public { .. }
             | Addressed::ContainerPull(_)
+            | Addressed::Containers(_)
             | Addressed::Nowhere => "BatchGetImage",
         }
     }
@@ -255,6 +281,7 @@ impl Call<'_> {
             Addressed::Private(_)
             | Addressed::ContainerPush(_)
             | Addressed::ContainerPull(_)
+            | Addressed::Containers(_)
             | Addressed::Nowhere => Ok(()),
         }
     }
@@ -278,9 +305,10 @@ impl Call<'_> {
                 let base = self.base.strip_prefix("/v2/")?;
                 text.strip_prefix(base)?.strip_prefix('/')?
             }
-            Addressed::ContainerPush(_) | Addressed::ContainerPull(_) | Addressed::Nowhere => {
-                return None;
-            }
+            Addressed::ContainerPush(_)
+            | Addressed::ContainerPull(_)
+            | Addressed::Containers(_)
+            | Addressed::Nowhere => return None,
         };
         RepositoryName::parse(name).ok()
     }
@@ -292,6 +320,7 @@ impl Call<'_> {
             Addressed::Public { .. }
             | Addressed::ContainerPush(_)
             | Addressed::ContainerPull(_)
+            | Addressed::Containers(_)
             | Addressed::Nowhere => Err(no_route(NoRoute::Unknown)),
         }
     }

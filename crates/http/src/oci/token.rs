@@ -5,7 +5,6 @@
 
 use http::request::Parts;
 use http::{Method, StatusCode, header};
-use roadstead_registry::context::Principal;
 use roadstead_registry::credentials::AuthorizationToken;
 use serde::Serialize;
 
@@ -34,16 +33,16 @@ pub(super) async fn answer(faces: &Faces, arrived: &Arrived, head: &Parts) -> Ou
     if ![Method::GET, Method::HEAD].contains(&head.method) {
         return Err(not_allowed("GET, HEAD").into());
     }
-    let (principal, region) = match Shown::of(&head.headers) {
-        Shown::Nothing => (Principal::Anonymous, faces.settings.default_region.clone()),
+    let holder = match Shown::of(&head.headers) {
+        Shown::Nothing => None,
         shown => match own_token_holder(faces, arrived, &shown).await? {
-            Some(holder) => (holder.principal, holder.region),
+            Some(holder) => Some(holder),
             None => return Err(refused().into()),
         },
     };
-    let token = faces
-        .registry
-        .issue_bearer_token(&principal, &region, arrived.now);
+    let region = &faces.settings.default_region;
+    let issuing = &faces.registry;
+    let token = issuing.issue_bearer_token(holder.as_ref(), region, arrived.now);
     let AuthorizationToken {
         password,
         expires_at,
