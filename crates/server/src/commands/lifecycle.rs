@@ -146,6 +146,7 @@ impl PlaceArgs {
             account: self.account.clone().unwrap_or(config.account.clone()),
             region: self.region.clone().unwrap_or(config.region.clone()),
             repository: self.repository.clone(),
+            public: false,
         };
         Ok((config, place))
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::lifecycle::PlaceArgs;
 use super::{Output, text};
-use crate::control::{self, Command};
+use crate::control::{self, Command, Place};
 
 /// `roadstead undelete`.
 #[derive(Debug, Args)]
@@ -16,6 +16,9 @@ pub struct UndeleteArgs {
     /// Where.
     #[command(flatten)]
     pub place: PlaceArgs,
+    /// The repository is one of the public registry.
+    #[arg(long, conflicts_with = "region")]
+    pub public: bool,
     /// The images to bring back, by digest, each with the images that it lists and the tags that
     /// nobody took meanwhile. Without any, a deleted repository comes back with all that it held.
     #[arg(value_name = "DIGEST", conflicts_with = "list")]
@@ -28,6 +31,10 @@ pub struct UndeleteArgs {
 /// Runs the command.
 pub fn run(args: &UndeleteArgs) -> Result<()> {
     let (config, place) = args.place.load()?;
+    let place = Place {
+        public: args.public,
+        ..place
+    };
     let command = match args.list {
         true => Command::UndeleteList { place },
         false => Command::Undelete {

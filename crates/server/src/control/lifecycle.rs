@@ -24,16 +24,22 @@ pub struct Place {
     pub region: String,
     /// The name.
     pub repository: String,
+    /// Whether it is a repository of the public registry, which has no region.
+    #[serde(default)]
+    pub public: bool,
 }
 
 impl Place {
     /// The repository for the operator, who may do everything.
     pub(super) fn key(&self) -> Result<Authorized<RepositoryKey>> {
-        Ok(access::operator(RepositoryKey::private(
-            AccountId::parse(&self.account).context("an account has 12 digits")?,
-            Region::parse(&self.region).context("the region")?,
-            RepositoryName::parse(&self.repository).context("the repository's name")?,
-        )))
+        let account = AccountId::parse(&self.account).context("an account has 12 digits")?;
+        let name = RepositoryName::parse(&self.repository).context("the repository's name")?;
+        if self.public {
+            return Ok(access::operator(RepositoryKey::public(account, name)));
+        }
+        let region = Region::parse(&self.region).context("the region")?;
+        let key = RepositoryKey::private(account, region, name);
+        Ok(access::operator(key))
     }
 }
 
