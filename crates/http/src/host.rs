@@ -166,14 +166,17 @@ pub fn address(
             format!("{account}.{service}.{region}.{domain}")
         }
         // A login names its registry on a bare host. Without login the default is what it means.
-        None if !settings.is_dev && account == caller => private_authority(settings, arrival),
-        None if settings.is_dev
-            && *account == settings.default_account
-            && *region == settings.default_region =>
-        {
-            used.to_owned()
+        None => {
+            let bare = private_authority(settings, arrival);
+            let is_meant = match settings.is_dev {
+                false => account == caller,
+                true => *account == settings.default_account && *region == settings.default_region,
+            };
+            match is_meant && !is_public_host(settings, &bare) {
+                true => bare,
+                false => in_front_of(used, account, region),
+            }
         }
-        None => in_front_of(used, account, region),
     };
     RegistryAddress { scheme, authority }
 }

@@ -52,6 +52,15 @@ static PULLER_POLICY: LazyLock<Option<PolicyDocument>> = LazyLock::new(|| {
     PolicyDocument::parse(PolicyKind::Identity, TEXT).ok()
 });
 
+/// Whether the caller may do what was asked; only what went wrong with asking is an error.
+pub fn is_allowed<T>(decided: Result<Authorized<T>, Error>) -> Result<bool, Error> {
+    match decided {
+        Ok(_) => Ok(true),
+        Err(Error::AccessDenied(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 impl Registry {
     /// Authorises an action of the repository's own service, such as `PutImage`, on a private or
     /// public repository, whether or not it exists. A policy of the repository has a say.

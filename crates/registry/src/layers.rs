@@ -48,18 +48,17 @@ pub enum LinkRefusal {
 
 impl Registry {
     /// Which of the digests the repository holds. Being told "available" renews the grace of an
-    /// unreferenced blob (F02).
+    /// unreferenced blob (F02); whether the caller sees such blobs comes with the repository.
     pub async fn layer_availability(
         &self,
         context: &RequestContext,
-        key: Authorized<RepositoryKey>,
+        (key, sees_unreferenced): (Authorized<RepositoryKey>, bool),
         digests: Vec<String>,
     ) -> Result<Vec<Availability>, Error> {
-        let input: (RepositoryKey, Vec<String>, Timestamp) =
-            (key.into_inner(), digests, context.now);
+        let input = (key.into_inner(), digests, sees_unreferenced);
         let found = self
             .metadata
-            .read(input.clone(), |tx, (key, digests, _)| {
+            .read(input, |tx, (key, digests, sees_all)| {
                 Box::pin(async move {
                     let repository = loading::repository(tx, key).await?.id;
                     let mut found = Vec::with_capacity(digests.len());
@@ -67,9 +66,13 @@ impl Registry {
                         found.push(match Digest::parse(digest) {
                             _ if digest.is_empty() => Availability::Missing,
                             Err(_) => Availability::Invalid(digest.clone()),
-                            Ok(parsed) => match tx.blob_link(repository, &parsed).await? {
-                                Some(link) => Availability::Available(link),
-                                None => Availability::Unavailable(digest.clone()),
+                            Ok(parsed) => match seen(tx, repository, &parsed).await? {
+                                Some(SeenBlob { link, is_in_image })
+                                    if is_in_image || *sees_all =>
+                                {
+                                    Availability::Available(link)
+                                }
+                                _ => Availability::Unavailable(digest.clone()),
                             },
                         });
                     }

@@ -23,6 +23,7 @@ use crate::access::Authorized;
 use crate::context::RequestContext;
 use crate::error::{Error, Place};
 use crate::loading;
+use crate::pull::{SeenBlob, seen};
 
 use sessions::SessionGuard;
 pub(crate) use sessions::Sessions;
@@ -271,28 +272,28 @@ impl Registry {
     }
 
     /// Lets `target` read a blob that `source` holds, without a byte sent. False if `source` does
-    /// not hold it, or is not there: the caller then uploads.
+    /// not hold it, or is not there: the caller then uploads. Whether the caller sees blobs of
+    /// `source` that no image has comes with it.
     pub async fn mount_blob(
         &self,
         context: &RequestContext,
         target: Authorized<RepositoryKey>,
-        source: Authorized<RepositoryKey>,
+        (source, sees_unreferenced): (Authorized<RepositoryKey>, bool),
         digest: Digest,
     ) -> Result<bool, Error> {
-        let input = (
-            target.into_inner(),
-            source.into_inner(),
-            digest,
-            context.now,
-        );
+        let source = (source.into_inner(), sees_unreferenced);
+        let input = (target.into_inner(), source, digest, context.now);
         self.metadata
-            .write(input, |tx, (target, source, digest, now)| {
+            .write(input, |tx, (target, (source, sees_all), digest, now)| {
                 Box::pin(async move {
                     let target = loading::repository(tx, target).await?.id;
                     let Some(source) = tx.repository(source).await? else {
                         return Ok(false);
                     };
-                    let Some(link) = tx.blob_link(source.id, digest).await? else {
+                    let found = seen(tx, source.id, digest).await?;
+                    let Some(SeenBlob { link, .. }) =
+                        found.filter(|found| found.is_in_image || *sees_all)
+                    else {
                         return Ok(false);
                     };
                     tx.link_blob(target, digest, &link.key, *now).await?;

@@ -11,7 +11,7 @@ use roadstead_registry::containers::pulls::Pulls;
 use roadstead_registry::containers::runtime::{PullAccess as _, WantedService};
 use roadstead_registry::context::{Clock as _, ContainerPuller};
 use roadstead_testkit::world::ACCOUNT;
-use roadstead_testkit::{Answer, Credentials, World};
+use roadstead_testkit::{Answer, Credentials, Layout, World};
 use serde_json::{Value, json};
 
 const OTHER: &str = "999999999999";
@@ -298,4 +298,51 @@ async fn a_private_image_is_pulled_by_digest() {
         ..service
     };
     pulls.private(&off, &reference).await.unwrap_err();
+}
+
+/// Who may only pull finds nothing that no image has, not by mounting it elsewhere either.
+#[tokio::test]
+async fn a_puller_does_not_see_what_was_deleted() {
+    let world = World::start().await;
+    let image = world.push_image("app", "one", &["v1"]).await;
+    let layer = roadstead_testkit::images::digest(&Layout::image("one").blobs[0]);
+    let other = world.key_of(OTHER).await;
+    let read = [
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:GetDownloadUrlForLayer",
+    ];
+    set(&world, &statement("Allow", OTHER, &read), false)
+        .await
+        .expect(200);
+    for name in ["before", "after"] {
+        let body = json!({"repositoryName": name});
+        world.ecr("CreateRepository", body).await.expect(200);
+        let text = statement("Allow", OTHER, &["ecr:*"]);
+        let body = json!({"repositoryName": name, "policyText": text});
+        world.ecr("SetRepositoryPolicy", body).await.expect(200);
+    }
+    let availability = || async {
+        let body = json!({"layerDigests": [layer]});
+        let answer = as_other(&world, &other, "BatchCheckLayerAvailability", body).await;
+        answer.expect(200).json()["layers"][0]["layerAvailability"].clone()
+    };
+    let mount = |name: &str| format!("/v2/{name}/blobs/uploads/?mount={layer}&from=app");
+    assert_eq!(availability().await, "AVAILABLE");
+    v2(&world, &other, Method::POST, &mount("before"))
+        .await
+        .expect(201);
+
+    let body = json!({"repositoryName": "app", "imageIds": [{"imageDigest": image.digest}]});
+    world.ecr("BatchDeleteImage", body).await.expect(200);
+    assert_eq!(availability().await, "UNAVAILABLE");
+    v2(&world, &other, Method::POST, &mount("after"))
+        .await
+        .expect(202);
+    let blob = format!("/v2/after/blobs/{layer}");
+    v2(&world, &other, Method::GET, &blob).await.expect(404);
+    // Who may push to it need not send the layer again.
+    world
+        .oci(Method::POST, &mount("after"), &[], "")
+        .await
+        .expect(201);
 }

@@ -44,17 +44,11 @@ async fn visible(
     digest: Digest,
 ) -> Result<BlobLink, Error> {
     let seen = call.registry().blob(key.clone(), digest.clone()).await?;
-    if !seen.is_in_image {
-        match call.authorize("InitiateLayerUpload", name).await {
-            Ok(_) => {}
-            Err(Error::AccessDenied(_)) => {
-                return Err(Error::LayerNotFound {
-                    digest: digest.to_string(),
-                    place: Place::from(&**key),
-                });
-            }
-            Err(error) => return Err(error),
-        }
+    if !seen.is_in_image && !call.may_push(name).await? {
+        return Err(Error::LayerNotFound {
+            digest: digest.to_string(),
+            place: Place::from(&**key),
+        });
     }
     let renewed = call.registry().renew_blob(&call.context, key, seen.link);
     renewed.await

@@ -109,11 +109,16 @@ async fn developed(
         return Ok(registry);
     };
     let containers = RepositoryKey::containers(account.clone(), context.region.clone());
+    let (region, name) = (context.region.clone(), containers.name.clone());
+    let own = RepositoryKey::private(account.clone(), region, name);
     let is_named = route.name() == Some(&containers.name);
-    if is_named && faces.registry.has_repository(containers).await? {
-        return Ok(Addressed::Containers(account.clone()));
-    }
-    Ok(registry)
+    let reaches = is_named
+        && faces.registry.has_repository(containers).await?
+        && !faces.registry.has_repository(own).await?;
+    Ok(match reaches {
+        true => Addressed::Containers(account.clone()),
+        false => registry,
+    })
 }
 
 /// The public registry that a path names.
@@ -259,6 +264,11 @@ impl Call<'_> {
             Err(Error::AccessDenied(_)) => self.authorize(actions[1], name).await,
             decided => decided,
         }
+    }
+
+    /// Whether the caller may push: who does sees the blobs that no image has yet.
+    async fn may_push(&self, name: &RepositoryName) -> Result<bool, Error> {
+        access::is_allowed(self.authorize("InitiateLayerUpload", name).await)
     }
 
     /// The action of asking what a manifest is, without reading it: who pushes container images

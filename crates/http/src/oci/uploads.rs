@@ -62,7 +62,9 @@ async fn mount(call: &Call<'_>, name: &RepositoryName) -> Result<Option<Digest>,
         Err(Error::AccessDenied(_)) => return Ok(None),
         Err(error) => return Err(error),
     };
+    let sees_unreferenced = call.may_push(&from).await?;
     let target = call.authorize("InitiateLayerUpload", name).await?;
+    let source = (source, sees_unreferenced);
     let is_mounted = call
         .registry()
         .mount_blob(&call.context, target, source, digest.clone())

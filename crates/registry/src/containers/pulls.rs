@@ -93,9 +93,10 @@ impl Registry {
     ) -> Result<Digest, String> {
         let context = RequestContext {
             principal: Principal::ContainerPuller(puller.clone()),
+            // Nothing travels: the engine's pull is decided by where that comes from.
             origin: Origin {
                 peer: Ipv4Addr::LOCALHOST.into(),
-                is_secure: false,
+                is_secure: true,
                 user_agent: None,
             },
             region: puller.region.clone(),

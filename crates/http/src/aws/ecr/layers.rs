@@ -15,7 +15,7 @@ use roadstead_api_model::ecr::{
 use roadstead_domain::digest::Digest;
 use roadstead_domain::limits::LAYER_PART_BYTES;
 use roadstead_domain::name::RepositoryKey;
-use roadstead_registry::access::Authorized;
+use roadstead_registry::access::{self, Authorized};
 use roadstead_registry::error::{Error, Place};
 use roadstead_registry::layers::Availability;
 use roadstead_registry::uploads::{Claimed, Part, Plane};
@@ -31,6 +31,9 @@ pub(in crate::aws) async fn check_availability(
     input: BatchCheckLayerAvailabilityRequest,
 ) -> Result<BatchCheckLayerAvailabilityResponse, Failure> {
     let registry = &call.faces.registry;
+    let push = registry.authorize(call.context, "InitiateLayerUpload", (*key).clone());
+    let sees_unreferenced = access::is_allowed(push.await)?;
+    let key = (key, sees_unreferenced);
     let found = registry.layer_availability(call.context, key, input.layer_digests);
     let (mut layers, mut failures) = (Vec::new(), Vec::new());
     for one in found.await? {
