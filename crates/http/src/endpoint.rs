@@ -93,7 +93,7 @@ async fn forward(
     let Some(runtime) = faces.registry.runtime() else {
         return said(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
     };
-    let Some(room) = faces.endpoints.room() else {
+    let Some(room) = faces.endpoints.room(id) else {
         return said(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
     };
     let upgrade = forwarded::upgrade(&request).map(|to| (to, hyper::upgrade::on(&mut request)));

@@ -1,9 +1,10 @@
 //! Talking to nodes: connections that are kept for the next request, a body that is not touched
 //! before there is one, and an answer that keeps its node.
 
+use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use roadstead_domain::ids::ContainerServiceId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::body::Body;
@@ -29,6 +31,15 @@ const IDLE_MAX: usize = 64;
 pub struct Client {
     client: legacy::Client<HttpConnector, Later>,
     permits: Arc<Semaphore>,
+    /// Those with requests on their way.
+    services: Mutex<HashMap<ContainerServiceId, Weak<Semaphore>>>,
+    requests_per_service: usize,
+}
+
+/// Room for one request; free again when it is dropped.
+pub struct Room {
+    _own: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
 }
 
 /// Why a node did not answer.
@@ -54,12 +65,30 @@ impl Client {
         Self {
             client,
             permits: Arc::new(Semaphore::new(requests)),
+            services: Mutex::default(),
+            requests_per_service: requests.div_ceil(2),
         }
     }
 
-    /// Room for one request, to be kept until its answer is over; none if there is none.
-    pub fn room(&self) -> Option<OwnedSemaphorePermit> {
-        self.permits.clone().try_acquire_owned().ok()
+    /// Room for one request to a service, to be kept until its answer is over; none if there is
+    /// none. A service has at most half of all: when its containers hang, others still answer.
+    pub fn room(&self, service: &ContainerServiceId) -> Option<Room> {
+        Some(Room {
+            _own: self.share(service).try_acquire_owned().ok()?,
+            _all: self.permits.clone().try_acquire_owned().ok()?,
+        })
+    }
+
+    /// What a service has of the room.
+    fn share(&self, service: &ContainerServiceId) -> Arc<Semaphore> {
+        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = services.get(service).and_then(Weak::upgrade) {
+            return share;
+        }
+        services.retain(|_, share| share.strong_count() > 0);
+        let share = Arc::new(Semaphore::new(self.requests_per_service));
+        services.insert(service.clone(), Arc::downgrade(&share));
+        share
     }
 
     /// Sends a request to the node that its URI names. The answer's body is still to come.
@@ -191,5 +220,26 @@ impl http_body::Body for Guarded {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_service_leaves_room_for_others() {
+        let client = Client::new(3);
+        let [one, other] = [1, 2].map(ContainerServiceId::from_random);
+        let room = |id| client.room(id);
+        let kept = [room(&one), room(&one)];
+        assert!(kept.iter().all(Option::is_some));
+        assert!(room(&one).is_none(), "half of all, rounded up");
+        let others = room(&other);
+        assert!(others.is_some());
+        assert!(room(&other).is_none(), "all of it");
+        drop((kept, others));
+        assert!(room(&one).is_some());
+        assert!(client.share(&one).available_permits() == 2);
     }
 }
