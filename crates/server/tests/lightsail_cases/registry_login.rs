@@ -299,7 +299,7 @@ async fn a_login_needs_a_service_that_is_still_there() {
     );
 }
 
-/// In development nobody needs a login, but the one of a service leads where it always does.
+/// In development nobody needs a login; the one of a service still pushes and does nothing else.
 #[tokio::test]
 async fn in_development() {
     let world = builder().dev().start().await;
@@ -311,8 +311,32 @@ async fn in_development() {
     assert_eq!(image["image"], ":web.www.1");
     let path = format!("/v2/sr/manifests/{}", layout.manifest.digest);
     assert_denied(&get(&world, &basic, Method::GET, &path).await, "a pull");
-    let answer = world.raw(Method::GET, &path, &[], "").await;
-    assert_eq!(answer.status, 404, "{answer:?}");
+    let got = world.raw(Method::GET, &path, &[], "").await.expect(200);
+    assert_eq!(got.body, layout.manifest.bytes);
+
+    let layout = Layout::image("two");
+    for blob in &layout.blobs {
+        let path = format!("/v2/sr/blobs/uploads/?digest={}", images::digest(blob));
+        let pushed = world.raw(Method::POST, &path, &[], blob.clone()).await;
+        pushed.expect(201);
+    }
+    let headers = [("content-type", layout.manifest.media_type.as_str())];
+    let manifest = layout.manifest.bytes.clone();
+    let pushed = world.raw(Method::PUT, "/v2/sr/manifests/any", &headers, manifest);
+    pushed.await.expect(201);
+    let image = register(&world, "web", "www", &layout.manifest.digest).await;
+    assert_eq!(image["image"], ":web.www.2");
+}
+
+/// A repository of ECR that has the name keeps it.
+#[tokio::test]
+async fn in_development_beside_a_repository() {
+    let world = builder().dev().start().await;
+    let image = world.push_image("sr", "one", &["v1"]).await;
+    service(&world, "web").await;
+    let path = "/v2/sr/manifests/v1";
+    let got = world.raw(Method::GET, path, &[], "").await.expect(200);
+    assert_eq!(got.body, image.bytes);
 }
 
 #[tokio::test]
