@@ -44,7 +44,10 @@ async fn a_failed_deployment_leaves_the_old_one_serving_and_says_why() {
     let mut world = World::new();
     let old = deployment(1, &[hello("app", "80", "old")], true);
     world.deploy(&old).await;
-    let broken = deployment(2, &[hello("app", "80", "new"), ending("db", "3")], true);
+    let mut broken = deployment(2, &[hello("app", "80", "new"), ending("db", "3")], true);
+    // The app alone is not healthy before the db had the time to end.
+    let endpoint = broken.spec.public_endpoint.as_mut();
+    endpoint.unwrap().health_check.healthy_threshold = 2;
     world.want(&[serving(&old), broken]);
     let failed = Report::Failed(Failure::TookTooLong);
     assert_eq!(world.decided(2).await, failed);
