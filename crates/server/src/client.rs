@@ -51,7 +51,19 @@ pub fn signed(
     target: &str,
     body: Bytes,
 ) -> Result<Request<Bytes>> {
-    let host = address.to_string();
+    let (host, service) = (address.to_string(), signing_name(target));
+    signed_to((&host, service), credentials, region, now, target, body)
+}
+
+/// The same, for a server of that name and signed for that service.
+pub fn signed_to(
+    (host, service): (&str, &str),
+    credentials: &Credentials<'_>,
+    region: &str,
+    now: Timestamp,
+    target: &str,
+    body: Bytes,
+) -> Result<Request<Bytes>> {
     let headers: [(&str, &[u8]); 3] = [
         ("host", host.as_bytes()),
         ("content-type", b"application/x-amz-json-1.1"),
@@ -67,7 +79,7 @@ pub fn signed(
     };
     let signing = Signing {
         region,
-        service: signing_name(target),
+        service,
         signed_at_secs: now.seconds(),
         path_style: PathStyle::Normalized,
     };

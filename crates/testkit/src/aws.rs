@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::Request;
+use roadstead_domain::time::Timestamp;
 use roadstead_registry::context::Clock as _;
 use serde_json::Value;
 
@@ -34,13 +35,32 @@ impl World {
 
     /// A signed JSON 1.1 request, to be sent as it is or after a change.
     pub fn signed(&self, credentials: &Credentials, target: &str, body: Bytes) -> Request<Bytes> {
+        let (who, region, now) = self.signer(credentials);
+        roadstead_server::client::signed(self.address, &who, region, now, target, body)
+            .expect("a request")
+    }
+
+    /// The same, to a server of that name and signed for that service.
+    pub fn signed_to(
+        &self,
+        to: (&str, &str),
+        credentials: &Credentials,
+        target: &str,
+        body: Bytes,
+    ) -> Request<Bytes> {
+        let (who, region, now) = self.signer(credentials);
+        roadstead_server::client::signed_to(to, &who, region, now, target, body).expect("a request")
+    }
+
+    fn signer<'a>(
+        &self,
+        credentials: &'a Credentials,
+    ) -> (roadstead_sigv4::Credentials<'a>, &'a str, Timestamp) {
         let who = roadstead_sigv4::Credentials {
             access_key_id: &credentials.id,
             secret_access_key: &credentials.secret,
             session_token: None,
         };
-        let (region, now) = (&credentials.region, self.clock.now());
-        roadstead_server::client::signed(self.address, &who, region, now, target, body)
-            .expect("a request")
+        (who, &credentials.region, self.clock.now())
     }
 }

@@ -10,12 +10,10 @@ use roadstead_domain::lightsail::versions::VersionScope;
 use roadstead_domain::time::Span;
 use roadstead_registry::context::Clock as _;
 use roadstead_registry::error::Error;
-use roadstead_sigv4::{PathStyle, Signing, sign_header};
 use roadstead_testkit::{
     Answer, Artifact, Credentials, Layout, World, WorldBuilder, client, images,
 };
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 /// The target prefix.
 pub const LIGHTSAIL: &str = "Lightsail_20161128";
@@ -84,7 +82,7 @@ pub async fn settle(world: &World) {
     panic!("a service does not come to rest");
 }
 
-/// A signed request, to be sent as it is or after a change.
+/// A request signed for Lightsail, whatever its target, to be sent as it is or after a change.
 pub fn signed(world: &World, key: &Credentials, target: &str, body: Bytes) -> Request<Bytes> {
     signed_for(world, key, "lightsail", target, body)
 }
@@ -98,38 +96,7 @@ pub fn signed_for(
     body: Bytes,
 ) -> Request<Bytes> {
     let host = world.address.to_string();
-    let headers: [(&str, &[u8]); 3] = [
-        ("host", host.as_bytes()),
-        ("content-type", b"application/x-amz-json-1.1"),
-        ("x-amz-target", target.as_bytes()),
-    ];
-    let to_sign = roadstead_sigv4::Request {
-        method: "POST",
-        path: "/",
-        query: "",
-        headers: &headers,
-        hosts: &[],
-        body_sha256: Sha256::digest(&body).into(),
-    };
-    let who = roadstead_sigv4::Credentials {
-        access_key_id: &key.id,
-        secret_access_key: &key.secret,
-        session_token: None,
-    };
-    let signing = Signing {
-        region: &key.region,
-        service,
-        signed_at_secs: world.clock.now().seconds(),
-        path_style: PathStyle::Normalized,
-    };
-    let mut request = Request::builder().method(Method::POST).uri("/");
-    for (name, value) in headers {
-        request = request.header(name, value);
-    }
-    for (name, value) in sign_header(&to_sign, &who, &signing) {
-        request = request.header(name, value);
-    }
-    request.body(body).expect("a request")
+    world.signed_to((&host, service), key, target, body)
 }
 
 /// Calls an operation with a key.

@@ -11,12 +11,9 @@ pub mod png;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{Method, Request};
-use roadstead_registry::context::Clock as _;
-use roadstead_sigv4::{PathStyle, Signing, sign_header};
+use http::Request;
 use roadstead_testkit::{Answer, Artifact, Credentials, Layout, World, client, images};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 /// The name of the public registry in these suites.
 pub const HOST: &str = "public.ecr.aws";
@@ -74,38 +71,7 @@ pub fn signed_to(
     (service, target): (&str, &str),
     body: Bytes,
 ) -> Request<Bytes> {
-    let headers: [(&str, &[u8]); 3] = [
-        ("host", host.as_bytes()),
-        ("content-type", b"application/x-amz-json-1.1"),
-        ("x-amz-target", target.as_bytes()),
-    ];
-    let to_sign = roadstead_sigv4::Request {
-        method: "POST",
-        path: "/",
-        query: "",
-        headers: &headers,
-        hosts: &[],
-        body_sha256: Sha256::digest(&body).into(),
-    };
-    let who = roadstead_sigv4::Credentials {
-        access_key_id: &key.id,
-        secret_access_key: &key.secret,
-        session_token: None,
-    };
-    let signing = Signing {
-        region: &key.region,
-        service,
-        signed_at_secs: world.clock.now().seconds(),
-        path_style: PathStyle::Normalized,
-    };
-    let mut request = Request::builder().method(Method::POST).uri("/");
-    for (name, value) in headers {
-        request = request.header(name, value);
-    }
-    for (name, value) in sign_header(&to_sign, &who, &signing) {
-        request = request.header(name, value);
-    }
-    request.body(body).expect("a request")
+    world.signed_to((host, service), key, target, body)
 }
 
 /// Calls an operation, and checks what every answer carries.
