@@ -66,14 +66,13 @@ impl Registry {
                         found.push(match Digest::parse(digest) {
                             _ if digest.is_empty() => Availability::Missing,
                             Err(_) => Availability::Invalid(digest.clone()),
-                            Ok(parsed) => match seen(tx, repository, &parsed).await? {
-                                Some(SeenBlob { link, is_in_image })
-                                    if is_in_image || *sees_all =>
-                                {
-                                    Availability::Available(link)
+                            Ok(parsed) => {
+                                let found = seen(tx, repository, &parsed).await?;
+                                match found.and_then(|found| found.link_for(*sees_all)) {
+                                    Some(link) => Availability::Available(link),
+                                    None => Availability::Unavailable(digest.clone()),
                                 }
-                                _ => Availability::Unavailable(digest.clone()),
-                            },
+                            }
                         });
                     }
                     Ok::<_, Error>(found)

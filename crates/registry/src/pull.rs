@@ -40,6 +40,14 @@ pub struct SeenBlob {
     pub is_in_image: bool,
 }
 
+impl SeenBlob {
+    /// The link, for a caller who may push (`sees_unreferenced`) or may not: to the latter a blob
+    /// that no image has is gone.
+    pub fn link_for(self, sees_unreferenced: bool) -> Option<BlobLink> {
+        (self.is_in_image || sees_unreferenced).then_some(self.link)
+    }
+}
+
 impl Registry {
     /// The manifest that `reference` names, with its bytes if `with_bytes`. Archived images cannot
     /// be pulled.

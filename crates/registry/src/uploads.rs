@@ -23,7 +23,7 @@ use crate::access::Authorized;
 use crate::context::RequestContext;
 use crate::error::{Error, Place};
 use crate::loading;
-use crate::pull::{SeenBlob, seen};
+use crate::pull::seen;
 
 use sessions::SessionGuard;
 pub(crate) use sessions::Sessions;
@@ -291,9 +291,7 @@ impl Registry {
                         return Ok(false);
                     };
                     let found = seen(tx, source.id, digest).await?;
-                    let Some(SeenBlob { link, .. }) =
-                        found.filter(|found| found.is_in_image || *sees_all)
-                    else {
+                    let Some(link) = found.and_then(|found| found.link_for(*sees_all)) else {
                         return Ok(false);
                     };
                     tx.link_blob(target, digest, &link.key, *now).await?;

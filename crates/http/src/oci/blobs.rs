@@ -44,13 +44,15 @@ async fn visible(
     digest: Digest,
 ) -> Result<BlobLink, Error> {
     let seen = call.registry().blob(key.clone(), digest.clone()).await?;
-    if !seen.is_in_image && !call.may_push(name).await? {
-        return Err(Error::LayerNotFound {
+    // Asked only where it matters: pulls need no second decision.
+    let sees_unreferenced = !seen.is_in_image && call.may_push(name).await?;
+    let link = seen
+        .link_for(sees_unreferenced)
+        .ok_or_else(|| Error::LayerNotFound {
             digest: digest.to_string(),
             place: Place::from(&**key),
-        });
-    }
-    let renewed = call.registry().renew_blob(&call.context, key, seen.link);
+        })?;
+    let renewed = call.registry().renew_blob(&call.context, key, link);
     renewed.await
 }
 

@@ -113,8 +113,8 @@ pub trait PullAccess: Send + Sync {
     fn registered(&self, service: &WantedService, digest: &Digest) -> Pull;
 
     /// How an image of a private repository of this server is pulled, if `reference` names one;
-    /// an error says why it never can be. Whether the service may pull it, the policy of the
-    /// repository decides when it is pulled.
+    /// an error says why not. The policy of the repository decides whether the service may have
+    /// it, now and once more when it is pulled.
     async fn private(
         &self,
         service: &WantedService,
