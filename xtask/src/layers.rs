@@ -134,6 +134,21 @@ const TABLE: &[Row] = &[
         must_not_use: &[],
     },
     Row {
+        name: "roadstead-torture",
+        may_use: &[
+            "roadstead-testkit",
+            "roadstead-server",
+            "roadstead-http",
+            "roadstead-registry",
+            "roadstead-sigv4",
+            "roadstead-store-sql",
+            "roadstead-store-blob",
+            STORE,
+            DOMAIN,
+        ],
+        must_not_use: &[],
+    },
+    Row {
         name: "xtask",
         may_use: &[],
         must_not_use: &["tokio"],

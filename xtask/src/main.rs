@@ -10,6 +10,7 @@ mod process;
 mod services;
 mod test;
 mod tidy;
+mod torture;
 
 use anyhow::{Result, bail};
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ const USAGE: &str = "\
 cargo xtask <command>
   test [FILTER...]        install what the tests need, then run them all
   ci                      formatting, lints, docs, layers, tidy, fresh generated code, then test
+  torture [PART...]       run the proof of durability (--seed N, --long, --amount N)
   model import [VERSION]  read botocore's model from PyPI into models/ (facts only)
   codegen [--check]       write the generated shapes and docs/operations.md
   layers                  check that crate arrows go one way
@@ -44,6 +46,7 @@ fn dispatch() -> Result<()> {
         Some("codegen") => codegen::run(rest),
         Some("layers") => layers::run(rest),
         Some("tidy") => tidy::run(rest),
+        Some("torture") => torture::run(rest),
         _ => bail!("{USAGE}"),
     }
 }
