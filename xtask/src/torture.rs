@@ -8,7 +8,14 @@ use anyhow::Result;
 pub fn run(args: &[String]) -> Result<()> {
     streamed(
         cargo()
-            .args(["run", "--release", "--quiet", "-p", "roadstead-torture", "--"])
+            .args([
+                "run",
+                "--release",
+                "--quiet",
+                "-p",
+                "roadstead-torture",
+                "--",
+            ])
             .args(args),
     )
 }

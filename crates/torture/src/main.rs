@@ -34,7 +34,11 @@ struct Arguments {
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    if let Some(name) = arguments.parts.iter().find(|name| !PARTS.iter().any(|part| part.name == **name)) {
+    if let Some(name) = arguments
+        .parts
+        .iter()
+        .find(|name| !PARTS.iter().any(|part| part.name == **name))
+    {
         let names: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
         bail!("no part {name}; there are {}", names.join(", "));
     }
@@ -43,7 +47,11 @@ fn main() -> Result<ExitCode> {
         if !arguments.parts.is_empty() && !arguments.parts.iter().any(|name| name == part.name) {
             continue;
         }
-        let usual = if arguments.long { part.long } else { part.short };
+        let usual = if arguments.long {
+            part.long
+        } else {
+            part.short
+        };
         let work = Work {
             seed: arguments.seed,
             amount: arguments.amount.unwrap_or(usual),
@@ -59,5 +67,9 @@ fn main() -> Result<ExitCode> {
         findings += report.findings.len();
     }
     println!("{findings} findings");
-    Ok(if findings == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if findings == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
