@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use crate::{CountingIds, TestClock};
+use crate::{CountingIds, TestClock, folder};
 
 /// The account of [`World::credentials`].
 pub const ACCOUNT: &str = "123456789012";
@@ -220,34 +220,17 @@ impl World {
 
     /// The files that hold blobs, staged ones included.
     pub fn blob_files(&self) -> Vec<PathBuf> {
-        let mut files = Vec::new();
-        let mut folders = vec![self.directory.path().join("blobs")];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
-                match entry.path() {
-                    path if path.is_dir() => folders.push(path),
-                    path => files.push(path),
-                }
-            }
-        }
-        files
+        folder::files_below(&self.directory.path().join("blobs"))
     }
 
     /// The tables of the embedded store that hold rows, with how many.
     pub fn rows(&self) -> BTreeMap<String, i64> {
-        let path = self.directory.path().join("metadata.sqlite");
-        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let store = rusqlite::Connection::open_with_flags(path, flags).expect("the store opens");
-        let names = "SELECT name FROM sqlite_master WHERE type = 'table'";
-        let mut names = store.prepare(names).expect("the names of the tables");
-        let names = names.query_map([], |row| row.get(0)).expect("the names");
-        let counted = names.map(|name| {
-            let name: String = name.expect("a name");
-            let count = format!("SELECT count(*) FROM \"{name}\"");
-            let count = store.query_row(&count, [], |row| row.get(0));
-            (name, count.expect("a count"))
-        });
-        counted.filter(|(_, count)| *count > 0).collect()
+        folder::rows(&self.store())
+    }
+
+    /// The file of the embedded store.
+    pub fn store(&self) -> PathBuf {
+        self.directory.path().join("metadata.sqlite")
     }
 
     /// The bytes in those files.

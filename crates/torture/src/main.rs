@@ -14,7 +14,12 @@ struct Part {
     run: fn(Work) -> Result<Report>,
 }
 
-const PARTS: &[Part] = &[];
+const PARTS: &[Part] = &[Part {
+    name: "model",
+    short: 20_000,
+    long: 1_000_000,
+    run: roadstead_torture::model::run,
+}];
 
 /// Shows that nothing acknowledged is lost.
 #[derive(Parser)]

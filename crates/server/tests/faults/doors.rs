@@ -11,7 +11,8 @@ use http::{Method, Request};
 use roadstead_domain::time::Span;
 use roadstead_registry::context::Clock;
 use roadstead_testkit::images::{self, Artifact, Layout};
-use roadstead_testkit::{Answer, Credentials, World};
+pub use roadstead_testkit::random::{Random, bytes_of};
+use roadstead_testkit::{Answer, Credentials, World, folder};
 use serde_json::{Value, json};
 
 /// The one header of a request that says nothing else.
@@ -335,37 +336,6 @@ impl Client {
     }
 }
 
-/// Random bytes that are the same in every run; `what` tells them apart.
-pub fn bytes_of(what: &str, length: usize) -> Bytes {
-    let mut random = Random::new(what.bytes().fold(7, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    }));
-    (0..length).map(|_| random.below(256) as u8).collect()
-}
-
-/// A small seeded source of numbers (SplitMix64).
-pub struct Random(u64);
-
-impl Random {
-    /// A source that gives the same numbers for the same seed.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// A number below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-
-    /// One of these.
-    pub fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[self.below(all.len() as u64) as usize]
-    }
-}
-
 /// Moves the clock so far that every grace is over, and sweeps.
 pub async fn sweep_all(world: &World) {
     world.clock.advance(Span::hours(25));
@@ -380,8 +350,5 @@ pub async fn nothing_is_left(world: &World) {
     }
     sweep_all(world).await;
     assert_eq!(world.blob_files(), Vec::<std::path::PathBuf>::new());
-    let kept = ["access_key", "lease", "schema_migration", "sqlite_sequence"];
-    let mut rows = world.rows();
-    rows.retain(|table, _| !kept.contains(&table.as_str()));
-    assert_eq!(rows, [].into());
+    assert_eq!(folder::rows_left(&world.store()), [].into());
 }
