@@ -20,6 +20,7 @@ use roadstead_registry::context::Clock as _;
 use roadstead_registry::keyring::{KEY_BYTES, KeyRing, RingKey};
 use roadstead_registry::{Registry, Rules};
 use roadstead_server::compose::{self, Stores};
+use roadstead_store::metadata::{MetadataStore, StoreError};
 use roadstead_testkit::world::{ACCOUNT, REGION};
 use roadstead_testkit::{Answer, CountingIds, Credentials, TestClock, folder};
 use tempfile::TempDir;
@@ -39,6 +40,7 @@ pub struct House {
     rules: Rules,
     wrap: Wrap,
     faces: Option<Arc<Faces>>,
+    metadata: Option<Arc<dyn MetadataStore>>,
     folder: TempDir,
 }
 
@@ -68,6 +70,7 @@ impl House {
             rules,
             wrap,
             faces: None,
+            metadata: None,
             folder: folder()?,
         };
         house.open()?;
@@ -82,6 +85,7 @@ impl House {
         };
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
         let keyring = KeyRing::new(&[key]).context("a key ring")?;
+        self.metadata = Some(stores.metadata.clone());
         let stores = (self.wrap)(stores);
         let registry = compose::registry(stores, clock.clone(), ids, keyring, self.rules.clone());
         let settings = Settings::new(
@@ -95,6 +99,7 @@ impl House {
     /// Ends the server and starts it again over the same folder: what was in memory is gone.
     pub fn restart(&mut self) -> Result<()> {
         self.faces = None;
+        self.metadata = None;
         self.open()
     }
 
@@ -165,6 +170,13 @@ impl House {
             headers: head.headers,
             body: body.unwrap_or_default(),
         }
+    }
+
+    /// Waits until every write that was queued is done.
+    pub async fn settled(&self) -> Result<()> {
+        let metadata = self.metadata.as_ref().context("an open house")?;
+        let nothing = metadata.write((), |_, ()| Box::pin(async { Ok::<_, StoreError>(()) }));
+        Ok(nothing.await?)
     }
 
     /// Sweeps until nothing is left to do.

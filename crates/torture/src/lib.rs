@@ -7,6 +7,7 @@
 pub mod door;
 pub mod house;
 pub mod model;
+pub mod schedules;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -14,12 +14,20 @@ struct Part {
     run: fn(Work) -> Result<Report>,
 }
 
-const PARTS: &[Part] = &[Part {
-    name: "model",
-    short: 20_000,
-    long: 1_000_000,
-    run: roadstead_torture::model::run,
-}];
+const PARTS: &[Part] = &[
+    Part {
+        name: "model",
+        short: 20_000,
+        long: 1_000_000,
+        run: roadstead_torture::model::run,
+    },
+    Part {
+        name: "schedules",
+        short: 2_000,
+        long: 100_000,
+        run: roadstead_torture::schedules::run,
+    },
+];
 
 /// Shows that nothing acknowledged is lost.
 #[derive(Parser)]
