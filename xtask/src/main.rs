@@ -20,6 +20,7 @@ cargo xtask <command>
   test [FILTER...]        install what the tests need, then run them all
   ci                      formatting, lints, docs, layers, tidy, fresh generated code, then test
   torture [PART...]       run the proof of durability (--seed N, --long, --amount N)
+  torture --mutants [NAME...]  show that it notices a product broken on purpose
   model import [VERSION]  read botocore's model from PyPI into models/ (facts only)
   codegen [--check]       write the generated shapes and docs/operations.md
   layers                  check that crate arrows go one way

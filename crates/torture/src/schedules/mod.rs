@@ -56,11 +56,13 @@ impl Stage {
         })
     }
 
-    fn prepare(&mut self, scenario: &Scenario, variant: u64) -> Result<()> {
-        self.scene.variant = variant;
+    /// Prepares a scenario in one of its variants and plays one schedule of it.
+    fn perform(&mut self, scenario: &Scenario, mut random: Random) -> Result<Played<Told>, String> {
+        self.scene.variant = random.below(4);
         let prepared = self.runtime.block_on((scenario.prepare)(&self.scene));
-        prepared.map_err(|refusal| anyhow::anyhow!("{}: {refusal}", scenario.name))?;
-        Ok(())
+        let refused = |refusal| format!("{}, before it begins: {refusal}", scenario.name);
+        prepared.map_err(refused)?;
+        Ok(self.play(scenario, random))
     }
 
     fn play(&self, scenario: &Scenario, random: Random) -> Played<Told> {
@@ -114,6 +116,30 @@ impl Stage {
     }
 }
 
+/// What a seed is about, and the chance that is left.
+fn drawn(seed: u64) -> (&'static Scenario, Random) {
+    let mut random = Random::new(seed);
+    let at = random.below(SCENARIOS.len() as u64) as usize;
+    (&SCENARIOS[at], random)
+}
+
+/// The choices of one schedule on a fresh stage, as a text: the same for the same seed.
+pub fn choices_of(seed: u64) -> Result<String> {
+    let (scenario, random) = drawn(seed);
+    let mut stage = Stage::new(scenario.keeps_deleted)?;
+    let played = stage.perform(scenario, random);
+    let played = played.map_err(|refusal| anyhow::anyhow!(refusal))?;
+    Ok(format!("{}: {}", scenario.name, order(&played)))
+}
+
+fn order(schedule: &Played<Told>) -> String {
+    let choices = schedule.choices.iter();
+    let choices: Vec<String> = choices
+        .map(|(task, call)| format!("{task}:{call:?}"))
+        .collect();
+    choices.join(" ")
+}
+
 /// `amount` schedules that differ from one another.
 pub fn run(work: Work) -> Result<Report> {
     let (seen, played) = (Mutex::new(HashSet::new()), AtomicU64::new(0));
@@ -124,17 +150,17 @@ pub fn run(work: Work) -> Result<Report> {
         }
         played.fetch_add(1, Ordering::Relaxed);
         let seed = work.seed + n;
-        let mut random = Random::new(seed);
-        let scenario = random.pick(&SCENARIOS);
+        let (scenario, random) = drawn(seed);
         let pool = &stages[usize::from(scenario.keeps_deleted)];
         let idle = pool.lock().expect("no panic").pop();
         let mut stage = match idle {
             Some(stage) => stage,
             None => Stage::new(scenario.keeps_deleted).context("a stage")?,
         };
-        let variant = random.below(4);
-        stage.prepare(scenario, variant)?;
-        let schedule = stage.play(scenario, random);
+        let schedule = match stage.perform(scenario, random) {
+            Ok(schedule) => schedule,
+            Err(difference) => return Ok(Some(format!("{difference}\n  seed {seed}"))),
+        };
         let checked = stage.check(scenario, &schedule);
         if let Err(difference) = checked.and_then(|()| stage.empty()) {
             return Ok(Some(described(
@@ -145,7 +171,7 @@ pub fn run(work: Work) -> Result<Report> {
                 &difference,
             )));
         }
-        let is = (scenario.name, variant, schedule.trace);
+        let is = (scenario.name, stage.scene.variant, schedule.trace);
         seen.lock().expect("no panic").insert(is);
         pool.lock().expect("no panic").push(stage);
         Ok(None)
@@ -173,16 +199,12 @@ fn described(
     schedule: &Played<Told>,
     difference: &str,
 ) -> String {
-    let choices = schedule.choices.iter();
-    let choices: Vec<String> = choices
-        .map(|(task, call)| format!("{task}:{call:?}"))
-        .collect();
     format!(
         "{}: {difference}\n  `schedules --seed {seed} --amount 1`, variant {}\n  order: {}\n  \
          answers: {:?}",
         scenario.name,
         stage.scene.variant,
-        choices.join(" "),
+        order(schedule),
         schedule.ended
     )
 }

@@ -27,7 +27,7 @@ pub struct Scenario {
 }
 
 /// All of them.
-pub const SCENARIOS: [Scenario; 11] = [
+pub static SCENARIOS: [Scenario; 11] = [
     PUSH_SWEEP,
     MOUNT_SWEEP,
     DELETE_PUSH,
