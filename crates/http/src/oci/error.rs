@@ -228,9 +228,12 @@ fn refusal(error: &Error, is_strict_ecr: bool, request_id: &str) -> Refused {
         Error::LayerNotFound { .. } | Error::LayerInaccessible { .. } => {
             (S::NOT_FOUND, Code::BlobUnknown)
         }
+        // As for an image that an index lists (ecr.md 9.1).
+        Error::LayerReferenced { .. } => (S::METHOD_NOT_ALLOWED, Code::Unsupported),
         Error::LayerAlreadyExists { .. } | Error::LayerPartTooSmall | Error::EmptyUpload { .. } => {
             (S::BAD_REQUEST, Code::BlobUploadInvalid)
         }
+        Error::UploadNotFound { .. } if is_strict_ecr => (S::NOT_FOUND, Code::Unknown),
         Error::UploadNotFound { .. } => (S::NOT_FOUND, Code::BlobUploadUnknown),
         Error::InvalidLayerPart {
             expected_byte,

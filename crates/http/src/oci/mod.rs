@@ -7,6 +7,7 @@ pub mod authenticate;
 mod bearer;
 pub mod blobs;
 pub mod catalog;
+pub mod conditional;
 pub mod door;
 pub mod error;
 pub mod manifests;
@@ -168,6 +169,7 @@ async fn dispatch(call: &Call<'_>, route: Route, method: &Method, body: Body) ->
         }
         (Route::Blob(name, digest), &Method::GET) => blobs::get(call, name, &digest).await,
         (Route::Blob(name, digest), &Method::HEAD) => blobs::head(call, name, &digest).await,
+        (Route::Blob(name, digest), &Method::DELETE) => blobs::delete(call, name, &digest).await,
         (Route::Uploads(name), &Method::POST) => uploads::start(call, name, body).await,
         (Route::Upload(name, id), &(Method::GET | Method::HEAD)) => {
             uploads::status(call, name, &id).await
@@ -419,6 +421,18 @@ fn respond<const N: usize>(
         }
     }
     response
+}
+
+/// Nothing but that the caller has the bytes already.
+fn not_modified(digest: &Digest) -> Response<Body> {
+    respond(
+        StatusCode::NOT_MODIFIED,
+        empty(),
+        [
+            (header::ETAG, conditional::entity_tag(digest)),
+            content_digest(digest),
+        ],
+    )
 }
 
 fn content_digest(digest: &Digest) -> (HeaderName, String) {
