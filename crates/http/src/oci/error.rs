@@ -123,7 +123,7 @@ impl Refused {
         self
     }
 
-    fn response(self) -> Response<Body> {
+    pub(super) fn response(self) -> Response<Body> {
         let (content_type, bytes) = match self.content {
             Content::Text(text) => ("text/plain; charset=utf-8", text.to_owned()),
             Content::Envelope { code, message } => {

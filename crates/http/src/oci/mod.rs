@@ -33,6 +33,7 @@ use roadstead_registry::context::{Principal, RequestContext};
 use roadstead_registry::error::Error;
 
 use crate::body::{Body, empty, full};
+use crate::stack::BUSY;
 use crate::{Arrived, Faces};
 use authenticate::{Caller, not_authorized, private_caller};
 use bearer::public_caller;
@@ -64,6 +65,12 @@ pub async fn handle(faces: &Faces, arrived: &Arrived, request: Request<Body>) ->
         .headers_mut()
         .insert("docker-distribution-api-version", version);
     response
+}
+
+/// What is answered while there is no room for another request.
+pub(crate) fn too_busy() -> Response<Body> {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    Refused::new(status, Code::TooManyRequests, BUSY.trim_end()).response()
 }
 
 async fn answer(faces: &Faces, arrived: &Arrived, request: Request<Body>) -> Outcome {
