@@ -4,8 +4,8 @@
 //!
 //! Must never install anything that is already there, and never go on without a needed tool.
 
-use crate::golang;
 use crate::process::{Root, find_program, output, target_dir};
+use crate::{conformance, golang};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,6 +31,8 @@ pub struct Tools {
     pub podman: PathBuf,
     /// The client of Lightsail on the AWS SDK for Go.
     pub lightsail_go: PathBuf,
+    /// The OCI conformance suite.
+    pub oci_conformance: PathBuf,
     /// The Docker client.
     pub docker: PathBuf,
     /// The Docker daemon.
@@ -108,9 +110,11 @@ pub fn prepare(root: Root) -> Result<Tools> {
         skopeo: found(&NEEDS[3])?,
         podman: found(&NEEDS[5])?,
         lightsail_go: golang::build(&venv)?,
+        oci_conformance: conformance::build(&venv)?,
     };
     println!("  AWS CLI: {}", tools.aws.display());
     println!("  AWS SDK for Go: {}", tools.lightsail_go.display());
+    println!("  OCI conformance: {}", tools.oci_conformance.display());
     Ok(tools)
 }
 

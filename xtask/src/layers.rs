@@ -149,6 +149,17 @@ const TABLE: &[Row] = &[
         must_not_use: &[],
     },
     Row {
+        name: "roadstead-bench",
+        may_use: &[
+            "roadstead-server",
+            "roadstead-sigv4",
+            "roadstead-store-sql",
+            STORE,
+            DOMAIN,
+        ],
+        must_not_use: &[],
+    },
+    Row {
         name: "xtask",
         may_use: &[],
         must_not_use: &["tokio"],

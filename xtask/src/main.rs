@@ -1,7 +1,9 @@
 //! Project automation: `cargo xtask <command>`. Each command is one module with one `run`.
 
+mod bench;
 mod ci;
 mod codegen;
+mod conformance;
 mod golang;
 mod install;
 mod layers;
@@ -19,6 +21,7 @@ const USAGE: &str = "\
 cargo xtask <command>
   test [FILTER...]        install what the tests need, then run them all
   ci                      formatting, lints, docs, layers, tidy, fresh generated code, then test
+  bench [CASE...]         measure side by side and write docs/performance.md (--rounds N)
   torture [PART...]       run the proof of durability (--seed N, --long, --amount N)
   torture --mutants [NAME...]  show that it notices a product broken on purpose
   model import [VERSION]  read botocore's model from PyPI into models/ (facts only)
@@ -47,6 +50,7 @@ fn dispatch() -> Result<()> {
         Some("codegen") => codegen::run(rest),
         Some("layers") => layers::run(rest),
         Some("tidy") => tidy::run(rest),
+        Some("bench") => bench::run(rest),
         Some("torture") => torture::run(rest),
         _ => bail!("{USAGE}"),
     }

@@ -47,6 +47,7 @@ fn prepare_and_run(filters: &[String], tally: &mut Tally) -> Result<()> {
         .env("TEST_SKOPEO", &tools.skopeo)
         .env("TEST_PODMAN", &tools.podman)
         .env("TEST_LIGHTSAIL_GO", &tools.lightsail_go)
+        .env("TEST_OCI_CONFORMANCE", &tools.oci_conformance)
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot run cargo test")?;

@@ -14,6 +14,9 @@ pub const LAYER_PART_BYTES: u64 = 10 * 1024 * 1024;
 pub const LAYER_PARTS_MAX: u64 = 4200;
 /// Longest layer, bytes: 52,000 MiB (ECR quotas page).
 pub const LAYER_BYTES_MAX: u64 = 52_000 * 1024 * 1024;
+/// After how many bytes of an upload what arrived is made durable, with the state of its hash: as
+/// many are lost or hashed again at most if the server dies; ours.
+pub const UPLOAD_CHECKPOINT_BYTES: u64 = 128 * 1024 * 1024;
 /// Most tags of one image (ECR quotas page).
 pub const TAGS_PER_IMAGE_MAX: usize = 1000;
 /// Most resource tags of one repository (ECR user guide, "Tagging a private repository").

@@ -4,6 +4,11 @@ use crate::ids::{BlobKey, RepositoryId, UploadId};
 use crate::limits::LAYER_PART_BYTES_MIN;
 use crate::time::Timestamp;
 
+/// Where the hash of an upload stood when its first bytes were made durable, in a text that only
+/// the blob store reads. It is stored in one step with the offset that it belongs to (F19).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HashState(pub String);
+
 /// One unfinished blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
@@ -25,6 +30,8 @@ pub struct Upload {
     pub created_at: Timestamp,
     /// When it is given up.
     pub expires_at: Timestamp,
+    /// From where its hash goes on after a restart; from the first byte if none.
+    pub hash_state: Option<HashState>,
 }
 
 /// A part does not start where the stored bytes end, or is not as long as it says.
@@ -77,6 +84,7 @@ mod tests {
             is_last_part_short: false,
             created_at: Timestamp(0),
             expires_at: Timestamp(0),
+            hash_state: None,
         }
     }
 

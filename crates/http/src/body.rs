@@ -126,9 +126,11 @@ async fn throw_away(mut body: Body) {
 /// The pieces of a body as they arrive, for a use case that stores them.
 pub type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, String>> + Send>>;
 
-/// Gives out a body piece by piece. If `bytes` is known, a body of another length ends in an
-/// error, and no byte behind that length is given out.
+/// Gives out a body piece by piece. If `bytes` is known, or the body itself says how long it is, one
+/// of another length ends in an error, and no byte behind that length is given out.
 pub fn pieces(body: Body, bytes: Option<u64>) -> Pieces {
+    // What is left of a connection that ended is a body that simply stops.
+    let bytes = bytes.or_else(|| body.size_hint().exact());
     let start = Some((body, Patience::new(), 0));
     Box::pin(stream::unfold(start, move |state| async move {
         let (mut body, mut patience, before) = state?;

@@ -98,10 +98,10 @@ async fn forward(
     };
     let upgrade = forwarded::upgrade(&request).map(|to| (to, hyper::upgrade::on(&mut request)));
     let (mut head, body) = request.into_parts();
-    let client = arrived.arrival.peer;
+    let peer = arrived.arrival.peer;
     let (scheme, _) = host::container_suffix(&faces.settings, &arrived.arrival);
     let authority = arrived.arrival.authority();
-    forwarded::prepare(&mut head.headers, client, scheme, authority);
+    forwarded::prepare(&mut head.headers, peer, scheme, authority);
     let (protocol, switched) = upgrade.unzip();
     if let Some(protocol) = protocol {
         let connection = HeaderValue::from_static("upgrade");

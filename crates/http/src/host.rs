@@ -4,6 +4,7 @@
 //! the token, or the default, names it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::{HeaderMap, header};
 use roadstead_domain::ids::{AccountId, Region};
@@ -14,14 +15,16 @@ use crate::{Arrived, Settings};
 /// How a request came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
-    /// `http` or `https`.
+    /// `http` or `https`, as the client has it.
     pub scheme: &'static str,
-    /// The `Host` header or `:authority` as sent, port included; none if there was none.
+    /// The host that the client asked, port included; none if it named none.
     pub authority: Option<String>,
-    /// The other end.
+    /// Who asks: the other end, or whom a trusted proxy there names.
+    pub client: IpAddr,
+    /// The other end of the connection.
     pub peer: IpAddr,
     /// The address of this end, `ip:port`: what a caller without a Host header used.
-    pub local: String,
+    pub local: Arc<str>,
 }
 
 impl Arrival {
@@ -36,7 +39,7 @@ pub fn origin(settings: &Settings, arrived: &Arrived, headers: &HeaderMap) -> Or
     let user_agent = headers.get(header::USER_AGENT);
     let user_agent = user_agent.and_then(|value| value.to_str().ok());
     Origin {
-        peer: arrived.arrival.peer,
+        peer: arrived.arrival.client,
         is_secure: scheme(settings, &arrived.arrival) == "https",
         user_agent: user_agent.map(str::to_owned),
     }
@@ -241,6 +244,7 @@ mod tests {
         Arrival {
             scheme: "http",
             authority: Some(used.into()),
+            client: IpAddr::from([127, 0, 0, 1]),
             peer: IpAddr::from([127, 0, 0, 1]),
             local: "127.0.0.1:80".into(),
         }

@@ -5,6 +5,7 @@
 //! request.
 
 pub mod admin;
+pub mod arriving;
 pub mod aws;
 pub mod body;
 pub mod endpoint;
@@ -13,6 +14,7 @@ mod kernel_send;
 pub mod logos;
 pub mod metrics;
 pub mod oci;
+pub mod proxies;
 pub mod server;
 pub mod stack;
 
@@ -27,6 +29,7 @@ use crate::aws::SigningKeys;
 use crate::body::Budget;
 use crate::host::Arrival;
 use crate::metrics::Metrics;
+use crate::proxies::Proxies;
 
 /// What an operator can set about the faces.
 #[derive(Debug, Clone)]
@@ -54,6 +57,8 @@ pub struct Settings {
     pub public_host: Option<String>,
     /// Below which path the public registry is on every other host.
     pub public_path: String,
+    /// Who is believed about the clients of whom it passes on requests.
+    pub trusted_proxies: Proxies,
 }
 
 impl Settings {
@@ -69,6 +74,7 @@ impl Settings {
             public_host: None,
             public_path: "public.ecr.aws".into(),
             container_url_suffix: None,
+            trusted_proxies: Proxies::default(),
         }
     }
 }

@@ -6,21 +6,45 @@ use crate::body::{self, Body};
 use crate::endpoint::{self, Endpoint};
 use crate::{Arrived, Faces, admin, aws, logos, oci};
 
+/// What was decided of a request before anything looked into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// It is to be answered.
+    Free,
+    /// As many requests as may be are being answered. Operators are let in all the same: that is
+    /// when they look.
+    Full,
+    /// It has no form that could be answered; this is what is wrong.
+    Malformed(&'static str),
+}
+
 /// Answers one request.
-pub async fn answer(faces: &Faces, arrived: Arrived, request: Request<Body>) -> Response<Body> {
+pub async fn answer(
+    faces: &Faces,
+    arrived: Arrived,
+    entry: Entry,
+    request: Request<Body>,
+) -> Response<Body> {
     let request = lingering(request);
     let authority = arrived.arrival.authority();
     let endpoint = endpoint::endpoint_of(&faces.settings, authority);
     let (face, path) = (face_of(endpoint, &request), request.uri().path().to_owned());
     let face_name = face.name();
     let (method, request_id) = (request.method().clone(), arrived.request_id.clone());
-    let mut response = match face {
-        _ if has_two_hosts(&request) => ambiguous(),
-        Face::Oci => oci::handle(faces, &arrived, request).await,
-        Face::Logos => logos::handle(faces, &arrived, request).await,
-        Face::Aws => aws::handle(faces, &arrived, request).await,
-        Face::Admin => admin::handle(faces, &arrived, request).await,
-        Face::Endpoint(endpoint) => endpoint::handle(faces, &arrived, &endpoint, request).await,
+    let mut response = match (entry, face) {
+        (Entry::Malformed(reason), _) => malformed(reason),
+        (Entry::Full, Face::Oci) => busy(oci::too_busy()),
+        (Entry::Full, Face::Aws) => busy(aws::too_busy()),
+        (Entry::Full, Face::Logos | Face::Endpoint(_)) => {
+            busy(text(StatusCode::SERVICE_UNAVAILABLE, BUSY))
+        }
+        (_, Face::Admin) => admin::handle(faces, &arrived, request).await,
+        (Entry::Free, Face::Oci) => oci::handle(faces, &arrived, request).await,
+        (Entry::Free, Face::Logos) => logos::handle(faces, &arrived, request).await,
+        (Entry::Free, Face::Aws) => aws::handle(faces, &arrived, request).await,
+        (Entry::Free, Face::Endpoint(endpoint)) => {
+            endpoint::handle(faces, &arrived, &endpoint, request).await
+        }
     };
     let status = response.status();
     faces.metrics.count_request(face_name, status.as_u16());
@@ -30,7 +54,8 @@ pub async fn answer(faces: &Faces, arrived: Arrived, request: Request<Body>) -> 
     } else {
         &path
     };
-    tracing::info!(%method, path, status = status.as_u16(), request_id, "answered");
+    let client = arrived.arrival.client.to_canonical();
+    tracing::info!(%method, path, status = status.as_u16(), %client, request_id, "answered");
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-amzn-requestid", id);
     }
@@ -46,20 +71,28 @@ fn lingering(request: Request<Body>) -> Request<Body> {
     }
 }
 
-/// Two readers of one request must not find two hosts in it (RFC 9112, section 3.2). Of the other
-/// ambiguity, a length beside chunks, nothing arrives here: hyper goes by the chunks, drops the
-/// length and closes the connection (section 6.1), and refuses lengths that differ.
-fn has_two_hosts(request: &Request<Body>) -> bool {
-    request.headers().get_all(header::HOST).iter().count() > 1
+/// What a client is told that has to come again.
+pub(crate) const BUSY: &str = "Too many requests are being answered; try again in a second.\n";
+
+/// Tells a client when to come again.
+pub(crate) fn busy(mut response: Response<Body>) -> Response<Body> {
+    let second = HeaderValue::from_static("1");
+    response.headers_mut().insert(header::RETRY_AFTER, second);
+    response
 }
 
-fn ambiguous() -> Response<Body> {
-    let mut response = Response::new(body::full("more than one Host header\n"));
-    *response.status_mut() = StatusCode::BAD_REQUEST;
-    let headers = response.headers_mut();
+fn malformed(reason: &'static str) -> Response<Body> {
+    let mut response = text(StatusCode::BAD_REQUEST, reason);
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+    response
+}
+
+fn text(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(body::full(text));
+    *response.status_mut() = status;
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    headers.insert(header::CONTENT_TYPE, plain);
-    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().insert(header::CONTENT_TYPE, plain);
     response
 }
 

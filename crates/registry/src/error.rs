@@ -172,6 +172,14 @@ pub enum Error {
         /// Where.
         place: Place,
     },
+    /// A blob that images need is not deleted; ours, ECR deletes no blobs.
+    #[error("The layer with digest '{digest}' in the repository with name '{}' in the registry with id '{}' is referenced by an image", .place.name, .place.registry)]
+    LayerReferenced {
+        /// The layer.
+        digest: Digest,
+        /// Where.
+        place: Place,
+    },
     /// `LayerInaccessibleException`.
     #[error("The layer with digest '{digest}' in the repository with name '{}' in the registry with id '{}' is not referenced by any image", .place.name, .place.registry)]
     LayerInaccessible {

@@ -7,6 +7,7 @@ pub mod access;
 pub mod containers;
 pub mod context;
 pub mod credentials;
+pub mod delete_blob;
 pub mod delete_images;
 pub mod error;
 pub mod events;
@@ -33,6 +34,7 @@ use std::sync::{Arc, Mutex};
 
 use roadstead_domain::lightsail::service::RecordedEnd;
 use roadstead_domain::lightsail::versions::VersionScope;
+use roadstead_domain::limits::UPLOAD_CHECKPOINT_BYTES;
 use roadstead_domain::time::{Span, Timestamp};
 use roadstead_store::blobs::BlobStore;
 use roadstead_store::metadata::MetadataStore;
@@ -58,6 +60,9 @@ pub struct Rules {
     pub sweep_grace: Span,
     /// How long an upload may rest before it is given up.
     pub upload_expiry: Span,
+    /// After how many bytes of an upload what arrived is made durable with the state of its hash;
+    /// at least 1.
+    pub upload_checkpoint_bytes: u64,
     /// How long an authorization token is good for.
     pub token_lifetime: Span,
     /// How long a layer download link is good for.
@@ -94,6 +99,7 @@ impl Default for Rules {
             is_strict_ecr: false,
             sweep_grace: Span::hours(1),
             upload_expiry: Span::hours(24),
+            upload_checkpoint_bytes: UPLOAD_CHECKPOINT_BYTES,
             token_lifetime: Span::hours(12),
             download_lifetime: Span::hours(1),
             lifecycle_interval: Span::hours(1),

@@ -2,8 +2,10 @@
 //!
 //! Bytes go straight to a key that nothing else uses, hashed on the way. Finishing makes them
 //! durable, then commits the row that names them; only then is the caller answered. The session
-//! in memory is a writer with its running hash: losing it costs reading the bytes again, no more.
+//! in memory is a writer with its running hash: losing it costs reading bytes again, no more.
 
+mod mounting;
+mod receiving;
 mod sessions;
 
 use bytes::Bytes;
@@ -11,11 +13,9 @@ use futures_core::Stream;
 use futures_util::StreamExt as _;
 use roadstead_domain::digest::{Algorithm, Digest};
 use roadstead_domain::ids::{BlobKey, UploadId};
-use roadstead_domain::limits::{LAYER_BYTES_MAX, LAYER_PARTS_MAX};
 use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::time::Timestamp;
 use roadstead_domain::upload::Upload;
-use roadstead_store::blobs::{BlobError, BlobWriter, Sealed};
 use roadstead_store::metadata::{MetadataWrite, StoreError};
 
 use crate::Registry;
@@ -23,7 +23,6 @@ use crate::access::Authorized;
 use crate::context::RequestContext;
 use crate::error::{Error, Place};
 use crate::loading;
-use crate::pull::seen;
 
 use sessions::SessionGuard;
 pub(crate) use sessions::Sessions;
@@ -106,6 +105,7 @@ impl Registry {
                         is_last_part_short: false,
                         created_at: *now,
                         expires_at: *expires_at,
+                        hash_state: None,
                     };
                     Ok::<_, Error>(tx.insert_upload(&upload).await?)
                 })
@@ -202,7 +202,7 @@ impl Registry {
             return Err(Error::LayerPartTooSmall);
         }
         let sealed = self.seal(&mut session, &upload).await?;
-        let digest = match self.matching(&upload.key, sealed.sha256, claimed).await? {
+        let digest = match self.matching(&upload, sealed.sha256, claimed).await? {
             Ok(digest) => digest,
             Err(invalid) => {
                 self.discard(upload, sealed.size_bytes).await?;
@@ -229,24 +229,29 @@ impl Registry {
         finished
     }
 
-    /// Which of the digests the bytes under `key` have, whose SHA-256 is known.
+    /// Which of the digests the sealed bytes have, whose SHA-256 is known.
     async fn matching(
         &self,
-        key: &BlobKey,
-        sha256: Digest,
+        upload: &Upload,
+        mut sha256: Digest,
         claimed: Claimed,
     ) -> Result<Result<Digest, Error>, Error> {
         let Claimed { first, others } = claimed;
         let all = || std::iter::once(&first).chain(&others);
-        if all().any(|digest| *digest == sha256) {
+        let is_claimed = |computed: &Digest| all().any(|digest| digest == computed);
+        if !is_claimed(&sha256) && upload.hash_state.is_some() {
+            // A hash that went on from a stored state never refuses good bytes (F19).
+            sha256 = self.blobs.digest(&upload.key, Algorithm::Sha256).await?;
+        }
+        if is_claimed(&sha256) {
             return Ok(Ok(sha256));
         }
         if all().all(|digest| digest.algorithm() == Algorithm::Sha256) {
             let (given, computed) = (first, sha256);
             return Ok(Err(Error::InvalidLayer { given, computed }));
         }
-        let sha512 = self.blobs.digest(key, Algorithm::Sha512).await?;
-        if all().any(|digest| *digest == sha512) {
+        let sha512 = self.blobs.digest(&upload.key, Algorithm::Sha512).await?;
+        if is_claimed(&sha512) {
             return Ok(Ok(sha512));
         }
         let computed = match first.algorithm() {
@@ -269,36 +274,6 @@ impl Registry {
         self.discard(upload, size_bytes).await?;
         session.forget();
         Ok(())
-    }
-
-    /// Lets `target` read a blob that `source` holds, without a byte sent. False if `source` does
-    /// not hold it, or is not there: the caller then uploads. Whether the caller sees blobs of
-    /// `source` that no image has comes with it.
-    pub async fn mount_blob(
-        &self,
-        context: &RequestContext,
-        target: Authorized<RepositoryKey>,
-        (source, sees_unreferenced): (Authorized<RepositoryKey>, bool),
-        digest: Digest,
-    ) -> Result<bool, Error> {
-        let source = (source.into_inner(), sees_unreferenced);
-        let input = (target.into_inner(), source, digest, context.now);
-        self.metadata
-            .write(input, |tx, (target, (source, sees_all), digest, now)| {
-                Box::pin(async move {
-                    let target = loading::repository(tx, target).await?.id;
-                    let Some(source) = tx.repository(source).await? else {
-                        return Ok(false);
-                    };
-                    let found = seen(tx, source.id, digest).await?;
-                    let Some(link) = found.and_then(|found| found.link_for(*sees_all)) else {
-                        return Ok(false);
-                    };
-                    tx.link_blob(target, digest, &link.key, *now).await?;
-                    Ok(true)
-                })
-            })
-            .await
     }
 
     /// Takes the one right to write to an upload and loads it.
@@ -334,46 +309,6 @@ impl Registry {
         Ok((session, upload))
     }
 
-    /// Writes a part. The inner result tells whether it came to its end; what arrived of one that
-    /// did not is kept. An outer error keeps nothing.
-    async fn receive<S>(
-        &self,
-        session: &mut SessionGuard<'_>,
-        upload: &mut Upload,
-        key: &RepositoryKey,
-        part: Part<S>,
-    ) -> Result<Result<(), Error>, Error>
-    where
-        S: Stream<Item = Result<Bytes, String>> + Send + Unpin,
-    {
-        let mut writer = self.writer(session, upload).await?;
-        if let Err(wrong) = upload.check_offset(part.first_byte.unwrap_or(upload.received_bytes)) {
-            session.put(writer);
-            let (first_byte, expected_byte) = (wrong.first_byte, wrong.expected_byte);
-            let (id, place) = (upload.id.clone(), Place::from(key));
-            return Err(Error::InvalidLayerPart {
-                first_byte,
-                expected_byte,
-                id,
-                place,
-            });
-        }
-        if part.plane == Plane::Api && upload.parts >= LAYER_PARTS_MAX {
-            session.put(writer);
-            return Err(Error::LimitExceeded("parts per layer"));
-        }
-        let outcome = match pour(&mut *writer, part.body).await {
-            Ok(outcome) => outcome,
-            Err(error) => return Err(self.failed(session, upload, error).await),
-        };
-        let part_bytes = writer.size_bytes() - upload.received_bytes;
-        // The body may have taken hours: what follows counts from its end.
-        let expires_at = self.clock.now() + self.rules.upload_expiry;
-        upload.advance(part_bytes, outcome.is_ok(), expires_at);
-        session.put(writer);
-        Ok(outcome)
-    }
-
     /// Stores the progress of an upload: what is acknowledged survives this process.
     async fn save(&self, upload: &Upload, key: &RepositoryKey) -> Result<(), Error> {
         let is_open = self
@@ -389,58 +324,6 @@ impl Registry {
             id: upload.id.to_string(),
             place: Place::from(key),
         })
-    }
-
-    /// The writer of an upload: the one in memory, or a new one over the bytes that are there.
-    async fn writer(
-        &self,
-        session: &mut SessionGuard<'_>,
-        upload: &mut Upload,
-    ) -> Result<Box<dyn BlobWriter>, Error> {
-        if let Some(writer) = session.take()
-            && writer.size_bytes() == upload.received_bytes
-        {
-            return Ok(writer);
-        }
-        let writer = match session.take_fresh() {
-            true => self.blobs.create(&upload.key).await?,
-            false => {
-                self.blobs
-                    .resume(&upload.key, upload.received_bytes)
-                    .await?
-            }
-        };
-        // A power cut may have taken bytes of a part that was not yet sealed.
-        upload.received_bytes = writer.size_bytes();
-        Ok(writer)
-    }
-
-    async fn seal(&self, session: &mut SessionGuard<'_>, upload: &Upload) -> Result<Sealed, Error> {
-        let mut upload = upload.clone();
-        let writer = self.writer(session, &mut upload).await?;
-        match writer.seal().await {
-            Ok(sealed) => Ok(sealed),
-            Err(error) => Err(self.ruined(session, &upload, error).await),
-        }
-    }
-
-    /// After a failed write the bytes are not to be trusted: the upload is over, unless the disk
-    /// was merely full.
-    async fn failed(&self, session: &SessionGuard<'_>, upload: &Upload, error: BlobError) -> Error {
-        if let BlobError::NoSpace = error {
-            session.drop_writer();
-            return Error::NoSpace;
-        }
-        self.ruined(session, upload, error).await
-    }
-
-    /// After a failed sync, of a full disk too, nothing of the file can be trusted (F15).
-    async fn ruined(&self, session: &SessionGuard<'_>, upload: &Upload, error: BlobError) -> Error {
-        if let Err(second) = self.discard(upload.clone(), upload.received_bytes).await {
-            tracing::error!(upload = %upload.id, error = %second, "could not give up a failed upload");
-        }
-        session.drop_writer();
-        Error::from(error)
     }
 
     /// Ends an upload and leaves its bytes to the sweep.
@@ -480,29 +363,6 @@ async fn give_up(
         tx.insert_garbage(&upload.key, size_bytes).await?;
     }
     Ok(was_open)
-}
-
-/// Writes a body; the inner result tells whether it came to its end.
-async fn pour<S>(writer: &mut dyn BlobWriter, mut body: S) -> Result<Result<(), Error>, BlobError>
-where
-    S: Stream<Item = Result<Bytes, String>> + Send + Unpin,
-{
-    let mut outcome = Ok(());
-    while let Some(piece) = body.next().await {
-        match piece {
-            Ok(piece) if writer.size_bytes() + piece.len() as u64 > LAYER_BYTES_MAX => {
-                outcome = Err(Error::LimitExceeded("bytes per layer"));
-                break;
-            }
-            Ok(piece) => writer.write(piece).await?,
-            Err(reason) => {
-                outcome = Err(Error::BodyBrokeOff(reason));
-                break;
-            }
-        }
-    }
-    writer.flush().await?;
-    Ok(outcome)
 }
 
 /// Links sealed bytes to their repository. If the registry holds the digest already, the older

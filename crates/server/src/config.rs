@@ -4,6 +4,7 @@
 
 mod mistakes;
 mod sections;
+mod serving;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ pub use self::sections::{
     Audit, EcrPublic, Events, Http, Lifecycle, Lightsail, Log, Secret, Sweep, Tokens, Undelete,
     Uploads,
 };
+pub use self::serving::{Limits, Tls};
 
 /// The name of the audit log among the destinations of events.
 const AUDIT: &str = "audit";
@@ -40,8 +42,9 @@ pub enum Engine {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The address to listen on.
-    pub listen: SocketAddr,
+    /// The addresses to listen on, one at least.
+    #[serde(deserialize_with = "serving::addresses")]
+    pub listen: Vec<SocketAddr>,
     /// The data directory.
     pub data: PathBuf,
     /// The default account.
@@ -52,6 +55,10 @@ pub struct Config {
     pub strict_ecr: bool,
     /// Addresses.
     pub http: Http,
+    /// The certificate.
+    pub tls: Tls,
+    /// What bounds clients.
+    pub limits: Limits,
     /// The public registry.
     pub ecr_public: EcrPublic,
     /// The sweep.
@@ -78,12 +85,14 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 5080)),
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 5080))],
             data: "roadstead-data".into(),
             account: "000000000000".into(),
             region: "us-east-1".into(),
             strict_ecr: false,
             http: Http::default(),
+            tls: Tls::default(),
+            limits: Limits::default(),
             ecr_public: EcrPublic::default(),
             sweep: Sweep::default(),
             uploads: Uploads::default(),
@@ -109,6 +118,16 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("http", "repository_host"),
     ("http", "repository_scheme"),
     ("http", "public_endpoints"),
+    ("http", "trusted_proxies"),
+    ("tls", "certificate"),
+    ("tls", "key"),
+    ("tls", "required"),
+    ("tls", "reload_seconds"),
+    ("limits", "connections_max"),
+    ("limits", "requests_max"),
+    ("limits", "header_seconds"),
+    ("limits", "idle_seconds"),
+    ("limits", "drain_seconds"),
     ("ecr_public", "host"),
     ("ecr_public", "path"),
     ("ecr_public", "anonymous_pulls_max"),
@@ -189,6 +208,9 @@ impl Config {
     fn check(&self) -> Result<()> {
         self.default_account()?;
         self.default_region()?;
+        self.tls.check()?;
+        self.limits.check()?;
+        self.trusted_proxies()?;
         if !["text", "json"].contains(&self.log.format.as_str()) {
             bail!("log.format is 'text' or 'json', not '{}'", self.log.format);
         }
@@ -335,6 +357,7 @@ impl Config {
             container_url_suffix: self.lightsail.url_suffix.clone(),
             public_host: self.ecr_public.host.clone(),
             public_path: self.ecr_public.path.clone(),
+            trusted_proxies: self.trusted_proxies()?,
         })
     }
 }
@@ -342,14 +365,16 @@ impl Config {
 /// A variable is text; the settings that are not get their type from their name.
 fn value_of(key: &str, text: &str) -> toml::Value {
     match key {
-        "public_endpoints" | "webhooks" => {
+        "listen" | "public_endpoints" | "trusted_proxies" | "webhooks" => {
             let parts = text
                 .split(',')
                 .map(str::trim)
                 .filter(|part| !part.is_empty());
             toml::Value::Array(parts.map(|part| toml::Value::String(part.into())).collect())
         }
-        "strict_ecr" if text == "true" || text == "false" => toml::Value::Boolean(text == "true"),
+        "strict_ecr" | "required" if text == "true" || text == "false" => {
+            toml::Value::Boolean(text == "true")
+        }
         key if key.ends_with("seconds") || key.ends_with("_max") => match text.parse() {
             Ok(number) => toml::Value::Integer(number),
             Err(_) => toml::Value::String(text.into()),

@@ -3,6 +3,7 @@
 //! This is the only place that puts the parts together; nothing else knows which stores there are.
 
 pub mod ambient;
+pub mod certificate;
 pub mod client;
 pub mod commands;
 pub mod compose;

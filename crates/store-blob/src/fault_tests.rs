@@ -314,3 +314,48 @@ async fn f03_a_key_is_never_written_by_two_creators() {
     let read = store.digest(&key(), Algorithm::Sha256).await.unwrap();
     assert_eq!(read, sealed.sha256, "the first bytes were touched");
 }
+
+#[tokio::test]
+async fn f19_a_checkpoint_is_durable_and_spares_reading_what_lies_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, plan) = store_with(&folder, Fault::None);
+    let mut writer = store.create(&key()).await.unwrap();
+    writer.write(content().slice(..BUFFER_BYTES)).await.unwrap();
+    let state = writer.checkpoint().await.unwrap().unwrap();
+    use Call::{Create, SyncBytes, SyncFolder, Write};
+    assert_eq!(plan.calls(), [Create, Write, SyncBytes, SyncFolder]);
+    writer.write(content().slice(BUFFER_BYTES..)).await.unwrap();
+    writer.flush().await.unwrap();
+    drop(writer);
+    // Only who reads them sees that these bytes are others now.
+    let path = folder
+        .path()
+        .join(&key().as_str()[..2])
+        .join(key().as_str());
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"other", 0).unwrap();
+    let length = content().len() as u64;
+    let resumed = store.resume_hashed(&key(), length, &state).await.unwrap();
+    let sealed = resumed.seal().await.unwrap();
+    assert_eq!(sealed.sha256, Digest::sha256(&content()));
+    let resumed = store.resume(&key(), length).await.unwrap();
+    let sealed = resumed.seal().await.unwrap();
+    assert_ne!(sealed.sha256, Digest::sha256(&content()));
+}
+
+#[tokio::test]
+async fn f15_a_checkpoint_that_cannot_be_synced_ends_its_writer() {
+    for call in [Call::SyncBytes, Call::SyncFolder] {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, plan) = store_with(&folder, Fault::Every(call, Errno::IO));
+        let mut writer = store.create(&key()).await.unwrap();
+        writer.write(content()).await.unwrap();
+        assert!(writer.checkpoint().await.is_err());
+        plan.restart(Fault::None);
+        // A second sync would succeed over a hole.
+        assert!(writer.checkpoint().await.is_err());
+        assert!(writer.write(content()).await.is_err());
+        assert!(writer.seal().await.is_err());
+        assert_eq!(store.size_bytes(&key()).await.unwrap(), None);
+    }
+}

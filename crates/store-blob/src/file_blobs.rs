@@ -4,7 +4,7 @@
 //! threads. One process owns the root; nothing here looks at a clock or makes up keys.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,10 +12,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use roadstead_domain::digest::{Algorithm, Digest};
 use roadstead_domain::ids::BlobKey;
+use roadstead_domain::upload::HashState;
 use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, BlobWriter};
 use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::disk::{Disk, Kernel, blob_error, off_thread};
+use crate::hash_state::{self, Saved};
 use crate::layout::{FOLDERS, Layout, folder_number};
 use crate::turns::Turns;
 use crate::writer::{BUFFER_BYTES, FileWriter, Staged};
@@ -56,6 +58,25 @@ impl FileBlobs {
         })
     }
 
+    /// A writer over staged bytes, whose hash goes on from `saved` if they are that long.
+    async fn picked_up(
+        &self,
+        key: &BlobKey,
+        size_bytes: u64,
+        saved: Saved,
+    ) -> Result<Box<dyn BlobWriter>, BlobError> {
+        let turn = self.place.turns.take(key).await;
+        let wanted = key.clone();
+        let staged = self
+            .job(move |place| {
+                let _turn = turn;
+                pick_up(place, &wanted, size_bytes, saved)
+            })
+            .await?;
+        let place = Arc::clone(&self.place);
+        Ok(Box::new(FileWriter::new(place, key.clone(), staged)))
+    }
+
     /// Runs `job` on a pool thread.
     async fn job<T: Send + 'static>(
         &self,
@@ -84,16 +105,17 @@ impl BlobStore for FileBlobs {
         key: &BlobKey,
         size_bytes: u64,
     ) -> Result<Box<dyn BlobWriter>, BlobError> {
-        let turn = self.place.turns.take(key).await;
-        let wanted = key.clone();
-        let staged = self
-            .job(move |place| {
-                let _turn = turn;
-                pick_up(place, &wanted, size_bytes)
-            })
-            .await?;
-        let place = Arc::clone(&self.place);
-        Ok(Box::new(FileWriter::new(place, key.clone(), staged)))
+        self.picked_up(key, size_bytes, Saved::default()).await
+    }
+
+    async fn resume_hashed(
+        &self,
+        key: &BlobKey,
+        size_bytes: u64,
+        state: &HashState,
+    ) -> Result<Box<dyn BlobWriter>, BlobError> {
+        let saved = hash_state::load(state).unwrap_or_default();
+        self.picked_up(key, size_bytes, saved).await
     }
 
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<BlobBody, BlobError> {
@@ -198,9 +220,15 @@ fn make_tree(disk: &dyn Disk, layout: &Layout) -> io::Result<()> {
     disk.sync_folder(root)
 }
 
-/// Opens staged bytes again, cuts what was never acknowledged, and hashes the rest anew.
-fn pick_up(place: &Place, key: &BlobKey, size_bytes: u64) -> Result<Staged, BlobError> {
-    let file = match place.disk.open_staged(&place.layout.file(key)) {
+/// Opens staged bytes again, cuts what was never acknowledged, and hashes anew what lies behind
+/// the saved state, or all of it if there are fewer bytes than that state knows.
+fn pick_up(
+    place: &Place,
+    key: &BlobKey,
+    size_bytes: u64,
+    saved: Saved,
+) -> Result<Staged, BlobError> {
+    let mut file = match place.disk.open_staged(&place.layout.file(key)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Staged::default()),
         opened => opened.map_err(blob_error)?,
     };
@@ -208,12 +236,18 @@ fn pick_up(place: &Place, key: &BlobKey, size_bytes: u64) -> Result<Staged, Blob
     if held > size_bytes {
         place.disk.cut(&file, size_bytes).map_err(blob_error)?;
     }
-    let mut hash = Sha256::new();
-    let length =
-        each_buffer(&file, size_bytes, |bytes| hash.update(bytes)).map_err(BlobError::Io)?;
+    let Saved {
+        mut hash,
+        length: start,
+    } = match saved.length <= held.min(size_bytes) {
+        true => saved,
+        false => Saved::default(),
+    };
+    file.seek(SeekFrom::Start(start)).map_err(BlobError::Io)?;
+    let rest = each_buffer(&file, size_bytes - start, |bytes| hash.update(bytes));
     Ok(Staged {
         file: Some(Arc::new(file)),
-        length,
+        length: start + rest.map_err(BlobError::Io)?,
         hash,
     })
 }
@@ -227,7 +261,7 @@ fn open_sealed(place: &Place, key: &BlobKey) -> Result<File, BlobError> {
     }
 }
 
-/// Shows up to `limit` bytes of a file to `see`, from the start, and says how many there were.
+/// Shows up to `limit` bytes of a file to `see`, from where it stands, and says how many there were.
 fn each_buffer(file: &File, limit: u64, mut see: impl FnMut(&[u8])) -> io::Result<u64> {
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut source = file.take(limit);

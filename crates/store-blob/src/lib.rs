@@ -5,6 +5,7 @@
 
 mod disk;
 mod file_blobs;
+mod hash_state;
 mod layout;
 mod turns;
 mod writer;

@@ -14,12 +14,14 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::BlobKey;
+use roadstead_domain::upload::HashState;
 use roadstead_store::blobs::{BlobError, BlobWriter, Sealed};
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 
 use crate::disk::{blob_error, off_thread, write_all_at};
 use crate::file_blobs::Place;
+use crate::hash_state;
 
 /// Size of a gathered buffer in bytes. A writer holds two of them at most.
 pub(crate) const BUFFER_BYTES: usize = 256 * 1024;
@@ -209,8 +211,27 @@ impl BlobWriter for FileWriter {
         Ok(())
     }
 
+    async fn checkpoint(&mut self) -> Result<Option<HashState>, BlobError> {
+        let staged = self
+            .drain(|place, key, staged| {
+                sync(place, key, &staged)?;
+                Ok(staged)
+            })
+            .await?;
+        let state = hash_state::save(&staged.hash, staged.length);
+        self.state = State::Resting(staged);
+        Ok(Some(state))
+    }
+
     async fn seal(mut self: Box<Self>) -> Result<Sealed, BlobError> {
-        self.drain(sync).await
+        self.drain(|place, key, staged| {
+            sync(place, key, &staged)?;
+            Ok(Sealed {
+                size_bytes: staged.length,
+                sha256: Digest::from_sha256(&staged.hash.finalize()),
+            })
+        })
+        .await
     }
 }
 
@@ -242,7 +263,7 @@ fn append(
 
 /// Makes bytes, then name, durable. After a failed sync the kernel may count lost pages as clean,
 /// so that a second sync would succeed over a hole (F15): the file is thrown away instead.
-fn sync(place: &Place, key: &BlobKey, staged: Staged) -> Result<Sealed, BlobError> {
+fn sync(place: &Place, key: &BlobKey, staged: &Staged) -> Result<(), BlobError> {
     let synced = match &staged.file {
         Some(file) => place.disk.sync_bytes(file),
         None => Err(io::ErrorKind::NotFound.into()),
@@ -252,10 +273,7 @@ fn sync(place: &Place, key: &BlobKey, staged: Staged) -> Result<Sealed, BlobErro
         throw_away(place, key);
         return Err(blob_error(error));
     }
-    Ok(Sealed {
-        size_bytes: staged.length,
-        sha256: Digest::from_sha256(&staged.hash.finalize()),
-    })
+    Ok(())
 }
 
 /// Removes a file that nobody may trust. Should that fail too, the caller still has its error and

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use roadstead_domain::digest::{Algorithm, Digest};
 use roadstead_domain::ids::BlobKey;
+use roadstead_domain::upload::HashState;
 
 use crate::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, Sealed};
 use crate::metadata::{ErasedRead, ErasedWrite, MetadataStore, StoreError};
@@ -172,6 +173,16 @@ impl BlobStore for FaultyBlobs {
             .map(|writer| self.wrap(writer))
     }
 
+    async fn resume_hashed(
+        &self,
+        key: &BlobKey,
+        size_bytes: u64,
+        state: &HashState,
+    ) -> Result<Box<dyn BlobWriter>, BlobError> {
+        let call = self.inner.resume_hashed(key, size_bytes, state);
+        under!(self.faults, call.await).map(|writer| self.wrap(writer))
+    }
+
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<BlobBody, BlobError> {
         under!(self.faults, self.inner.read(key, range).await)
     }
@@ -210,6 +221,10 @@ impl BlobWriter for FaultyWriter {
 
     async fn flush(&mut self) -> Result<(), BlobError> {
         under!(self.faults, self.inner.flush().await)
+    }
+
+    async fn checkpoint(&mut self) -> Result<Option<HashState>, BlobError> {
+        under!(self.faults, self.inner.checkpoint().await)
     }
 
     async fn seal(self: Box<Self>) -> Result<Sealed, BlobError> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use roadstead_domain::ids::{AccountId, Region};
 use roadstead_domain::time::Span;
+use roadstead_http::server::{Serving, serve};
 use roadstead_http::{Faces, Settings};
 use roadstead_registry::context::Clock as _;
 use roadstead_registry::keyring::{KEY_BYTES, KeyRing, RingKey};
@@ -55,6 +56,8 @@ pub struct WorldBuilder {
     pub rules: Rules,
     /// The faces' settings.
     pub settings: Settings,
+    /// How it is served.
+    pub serving: Serving,
 }
 
 impl Default for WorldBuilder {
@@ -66,6 +69,7 @@ impl Default for WorldBuilder {
         Self {
             rules: Rules::default(),
             settings,
+            serving: Serving::default(),
         }
     }
 }
@@ -165,10 +169,11 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
-        tokio::spawn(roadstead_http::server::serve(faces, listener, async {
+        let stopped = async {
             // Dropping the world stops the server.
             let _ = stopped.await;
-        }));
+        };
+        tokio::spawn(serve(faces, vec![listener], builder.serving, stopped));
         let mut world = Self {
             address,
             clock,

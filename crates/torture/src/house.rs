@@ -155,6 +155,7 @@ impl House {
             arrival: Arrival {
                 scheme: "http",
                 authority: Some(HOST.into()),
+                client: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 local: HOST.into(),
             },

@@ -120,6 +120,7 @@ fn may_be_ambient(path: &str) -> bool {
     path == AMBIENT_HOME
         || path.starts_with("xtask/")
         || path.starts_with("crates/testkit/")
+        || path.starts_with("crates/bench/")
         || path.contains("/tests/")
         || path.ends_with("/tests.rs")
 }

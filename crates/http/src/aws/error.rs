@@ -188,6 +188,7 @@ fn code(error: &Error, operation: Option<Operation>) -> &'static str {
         Error::InvalidTagParameter => "InvalidTagParameterException",
         Error::TooManyTags => "TooManyTagsException",
         Error::SizeMismatch { .. }
+        | Error::LayerReferenced { .. }
         | Error::BodyBrokeOff(_)
         | Error::InvalidManifest(_)
         | Error::InvalidLifecyclePolicy(_)

@@ -22,10 +22,11 @@ use roadstead_api_model::{Operation, Service};
 use roadstead_domain::ids::AccountId;
 use roadstead_registry::context::RequestContext;
 use serde::de::IgnoredAny;
-use serde_json::Value;
+use serde_json::{Value, json as object};
 use sha2::{Digest as _, Sha256};
 
 use crate::body::{Body, Unheld, Unread};
+use crate::stack::{BUSY, busy};
 use crate::{Arrived, Faces};
 
 pub use authenticate::SigningKeys;
@@ -92,6 +93,16 @@ pub async fn handle(faces: &Faces, arrived: &Arrived, request: Request<Body>) ->
     }
 }
 
+/// What is answered while there is no room for another request. AWS's clients try again by the
+/// status alone.
+pub(crate) fn too_busy() -> Response<Body> {
+    let said = object!({ "__type": "ServiceUnavailableException", "message": BUSY.trim_end() });
+    envelope::json(
+        StatusCode::SERVICE_UNAVAILABLE,
+        said.to_string().into_bytes(),
+    )
+}
+
 fn target(headers: &HeaderMap) -> &str {
     let target = headers.get("x-amz-target");
     target.and_then(|value| value.to_str().ok()).unwrap_or("")
@@ -118,14 +129,15 @@ fn body_bytes_max(protocol: Protocol, target: &str) -> usize {
 }
 
 fn not_held(unheld: Unheld) -> Response<Body> {
-    envelope::bare(match unheld {
+    let status = match unheld {
         Unheld::Unread(Unread::TooLong) => StatusCode::PAYLOAD_TOO_LARGE,
         Unheld::Unread(Unread::BrokeOff(reason)) => {
             tracing::debug!(reason, "the body of a request broke off");
             StatusCode::BAD_REQUEST
         }
-        Unheld::Busy => StatusCode::SERVICE_UNAVAILABLE,
-    })
+        Unheld::Busy => return busy(too_busy()),
+    };
+    envelope::bare(status)
 }
 
 fn not_a_post() -> Response<Body> {

@@ -32,7 +32,7 @@ pub fn upgrade<B>(request: &Request<B>) -> Option<HeaderValue> {
 }
 
 /// Makes the head of a request one for a node.
-pub fn prepare(headers: &mut HeaderMap, client: IpAddr, scheme: &str, authority: &str) {
+pub fn prepare(headers: &mut HeaderMap, peer: IpAddr, scheme: &str, authority: &str) {
     drop_hops(headers);
     // Whoever sent it waits for us, not for the node.
     headers.remove(header::EXPECT);
@@ -42,7 +42,7 @@ pub fn prepare(headers: &mut HeaderMap, client: IpAddr, scheme: &str, authority:
         .iter()
         .filter_map(|value| value.to_str().ok().map(str::to_owned))
         .collect();
-    clients.push(client.to_canonical().to_string());
+    clients.push(peer.to_canonical().to_string());
     // What a client says of scheme and host is not passed on as if we had seen it.
     let fields = [
         (FORWARDED_FOR, clients.join(", ")),

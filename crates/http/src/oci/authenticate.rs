@@ -270,6 +270,7 @@ mod tests {
         let arrival = |authority: &str| Arrival {
             scheme: "http",
             authority: Some(authority.into()),
+            client: std::net::IpAddr::from([127, 0, 0, 1]),
             peer: std::net::IpAddr::from([127, 0, 0, 1]),
             local: "127.0.0.1:5000".into(),
         };

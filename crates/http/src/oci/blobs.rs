@@ -4,7 +4,7 @@
 //! not choose what a browser makes of them.
 
 use http::request::Parts;
-use http::{Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use roadstead_domain::digest::Digest;
 use roadstead_domain::name::{RepositoryKey, RepositoryName};
 use roadstead_registry::access::Authorized;
@@ -14,7 +14,9 @@ use roadstead_registry::pull::BlobLink;
 
 use super::error::{Code, Failure, Refused};
 use super::range::{Selected, select};
-use super::{Call, Outcome, content_digest, digest, not_allowed, respond};
+use super::{
+    Call, Outcome, conditional, content_digest, digest, not_allowed, not_modified, respond,
+};
 use crate::body::{self, Body, empty};
 use crate::{Arrived, Faces};
 
@@ -23,7 +25,7 @@ pub(super) async fn get(call: &Call<'_>, name: RepositoryName, text: &str) -> Ou
     let key = call.authorize("GetDownloadUrlForLayer", &name).await?;
     let digest = digest(text)?;
     let link = visible(call, &name, &key, digest).await?;
-    send(call.faces, &key, &link, call.header(&header::RANGE)).await
+    send(call.faces, &key, &link, &call.headers).await
 }
 
 /// What the bytes are, without them. Ranges are a matter of GET only.
@@ -32,7 +34,18 @@ pub(super) async fn head(call: &Call<'_>, name: RepositoryName, text: &str) -> O
     let key = call.authorize_either(actions, &name).await?;
     let digest = digest(text)?;
     let link = visible(call, &name, &key, digest).await?;
-    Ok(answer(StatusCode::OK, &link, link.size_bytes, empty()))
+    Ok(described(&link, &call.headers))
+}
+
+/// Deletes a blob that no image has; ECR deletes none (ecr.md 9.4).
+pub(super) async fn delete(call: &Call<'_>, name: RepositoryName, text: &str) -> Outcome {
+    if call.is_strict_ecr() {
+        return Err(not_allowed("GET, HEAD").into());
+    }
+    let key = call.authorize("BatchDeleteImage", &name).await?;
+    let digest = digest(text)?;
+    call.registry().delete_blob(key, digest).await?;
+    Ok(respond(StatusCode::ACCEPTED, empty(), []))
 }
 
 /// The blob as far as the caller may know of it: one that no image has is gone for whoever may
@@ -77,17 +90,21 @@ pub(super) async fn download(
     })?;
     let link = &download.link;
     if head.method == Method::HEAD {
-        return Ok(answer(StatusCode::OK, link, link.size_bytes, empty()));
+        return Ok(described(link, &head.headers));
     }
-    let range = head.headers.get(header::RANGE);
-    let range = range.and_then(|value| value.to_str().ok());
-    match send(faces, &download.key, link, range).await {
+    match send(faces, &download.key, link, &head.headers).await {
         Err(Failure::Registry(Error::LayerNotFound { .. })) => Err(refused()),
         sent => sent,
     }
 }
 
-async fn send(faces: &Faces, key: &RepositoryKey, link: &BlobLink, range: Option<&str>) -> Outcome {
+async fn send(faces: &Faces, key: &RepositoryKey, link: &BlobLink, headers: &HeaderMap) -> Outcome {
+    if conditional::is_known(headers, &link.digest) {
+        return Ok(not_modified(&link.digest));
+    }
+    let range = headers.get(header::RANGE);
+    let range = range.filter(|_| conditional::is_range_wanted(headers, &link.digest));
+    let range = range.and_then(|value| value.to_str().ok());
     let (status, part) = match select(range, link.size_bytes) {
         Selected::Whole => (StatusCode::OK, 0..link.size_bytes),
         Selected::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
@@ -111,6 +128,14 @@ async fn send(faces: &Faces, key: &RepositoryKey, link: &BlobLink, range: Option
     Ok(response)
 }
 
+/// A blob without its bytes.
+fn described(link: &BlobLink, headers: &HeaderMap) -> Response<Body> {
+    match conditional::is_known(headers, &link.digest) {
+        true => not_modified(&link.digest),
+        false => answer(StatusCode::OK, link, link.size_bytes, empty()),
+    }
+}
+
 fn answer(status: StatusCode, link: &BlobLink, length: u64, body: Body) -> Response<Body> {
     respond(
         status,
@@ -119,7 +144,7 @@ fn answer(status: StatusCode, link: &BlobLink, length: u64, body: Body) -> Respo
             (header::CONTENT_TYPE, "application/octet-stream".into()),
             (header::CONTENT_LENGTH, length.to_string()),
             (header::ACCEPT_RANGES, "bytes".into()),
-            (header::ETAG, format!("\"{}\"", link.digest)),
+            (header::ETAG, conditional::entity_tag(&link.digest)),
             content_digest(&link.digest),
         ],
     )

@@ -7,7 +7,7 @@ use roadstead_registry::access;
 use serde::Serialize;
 
 use super::percent::encode;
-use super::tags::{last, next, page_size, to_json};
+use super::tags::{last, list_type, next, page_size, to_json};
 use super::{Call, Outcome, json};
 
 #[derive(Serialize)]
@@ -29,7 +29,7 @@ pub(super) async fn list(call: &Call<'_>) -> Outcome {
     let catalog = Catalog {
         repositories: names.collect(),
     };
-    let mut response = json("application/json", to_json(&catalog));
+    let mut response = json(list_type(call), to_json(&catalog));
     if let Some(last) = repositories.last().filter(|_| has_more) {
         let last = encode(last.key.name.as_str());
         next(

@@ -123,7 +123,7 @@ impl Refused {
         self
     }
 
-    fn response(self) -> Response<Body> {
+    pub(super) fn response(self) -> Response<Body> {
         let (content_type, bytes) = match self.content {
             Content::Text(text) => ("text/plain; charset=utf-8", text.to_owned()),
             Content::Envelope { code, message } => {
@@ -228,9 +228,12 @@ fn refusal(error: &Error, is_strict_ecr: bool, request_id: &str) -> Refused {
         Error::LayerNotFound { .. } | Error::LayerInaccessible { .. } => {
             (S::NOT_FOUND, Code::BlobUnknown)
         }
+        // As for an image that an index lists (ecr.md 9.1).
+        Error::LayerReferenced { .. } => (S::METHOD_NOT_ALLOWED, Code::Unsupported),
         Error::LayerAlreadyExists { .. } | Error::LayerPartTooSmall | Error::EmptyUpload { .. } => {
             (S::BAD_REQUEST, Code::BlobUploadInvalid)
         }
+        Error::UploadNotFound { .. } if is_strict_ecr => (S::NOT_FOUND, Code::Unknown),
         Error::UploadNotFound { .. } => (S::NOT_FOUND, Code::BlobUploadUnknown),
         Error::InvalidLayerPart {
             expected_byte,

@@ -15,7 +15,7 @@ use roadstead_registry::pull::PulledManifest;
 use roadstead_registry::push_manifest::Push;
 
 use super::error::{Code, Failure, Refused};
-use super::{Call, Outcome, content_digest, respond};
+use super::{Call, Outcome, conditional, content_digest, not_modified, respond};
 use crate::body::{Body, Unread, empty, full, read_all};
 
 /// The manifest, to the byte.
@@ -24,14 +24,14 @@ pub(super) async fn get(call: &Call<'_>, name: RepositoryName, reference: &str) 
     call.count_pull()?;
     let pulled = pull(call, key, reference, true).await?;
     let bytes = pulled.bytes.clone();
-    Ok(found(&pulled, full(bytes)))
+    Ok(found(call, &pulled, full(bytes)))
 }
 
 /// The headers of the manifest.
 pub(super) async fn head(call: &Call<'_>, name: RepositoryName, reference: &str) -> Outcome {
     let key = call.authorize(call.look_action(), &name).await?;
     let pulled = pull(call, key, reference, false).await?;
-    Ok(found(&pulled, empty()))
+    Ok(found(call, &pulled, empty()))
 }
 
 async fn pull(
@@ -47,8 +47,11 @@ async fn pull(
         .await?)
 }
 
-fn found(pulled: &PulledManifest, body: Body) -> Response<Body> {
+fn found(call: &Call<'_>, pulled: &PulledManifest, body: Body) -> Response<Body> {
     let image = &pulled.image;
+    if conditional::is_known(&call.headers, &image.digest) {
+        return not_modified(&image.digest);
+    }
     respond(
         StatusCode::OK,
         body,
@@ -59,7 +62,7 @@ fn found(pulled: &PulledManifest, body: Body) -> Response<Body> {
                 image.manifest_size_bytes.to_string(),
             ),
             content_digest(&image.digest),
-            (header::ETAG, format!("\"{}\"", image.digest)),
+            (header::ETAG, conditional::entity_tag(&image.digest)),
         ],
     )
 }

@@ -7,6 +7,7 @@ pub mod authenticate;
 mod bearer;
 pub mod blobs;
 pub mod catalog;
+pub mod conditional;
 pub mod door;
 pub mod error;
 pub mod manifests;
@@ -32,6 +33,7 @@ use roadstead_registry::context::{Principal, RequestContext};
 use roadstead_registry::error::Error;
 
 use crate::body::{Body, empty, full};
+use crate::stack::BUSY;
 use crate::{Arrived, Faces};
 use authenticate::{Caller, not_authorized, private_caller};
 use bearer::public_caller;
@@ -63,6 +65,12 @@ pub async fn handle(faces: &Faces, arrived: &Arrived, request: Request<Body>) ->
         .headers_mut()
         .insert("docker-distribution-api-version", version);
     response
+}
+
+/// What is answered while there is no room for another request.
+pub(crate) fn too_busy() -> Response<Body> {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    Refused::new(status, Code::TooManyRequests, BUSY.trim_end()).response()
 }
 
 async fn answer(faces: &Faces, arrived: &Arrived, request: Request<Body>) -> Outcome {
@@ -168,6 +176,7 @@ async fn dispatch(call: &Call<'_>, route: Route, method: &Method, body: Body) ->
         }
         (Route::Blob(name, digest), &Method::GET) => blobs::get(call, name, &digest).await,
         (Route::Blob(name, digest), &Method::HEAD) => blobs::head(call, name, &digest).await,
+        (Route::Blob(name, digest), &Method::DELETE) => blobs::delete(call, name, &digest).await,
         (Route::Uploads(name), &Method::POST) => uploads::start(call, name, body).await,
         (Route::Upload(name, id), &(Method::GET | Method::HEAD)) => {
             uploads::status(call, name, &id).await
@@ -419,6 +428,18 @@ fn respond<const N: usize>(
         }
     }
     response
+}
+
+/// Nothing but that the caller has the bytes already.
+fn not_modified(digest: &Digest) -> Response<Body> {
+    respond(
+        StatusCode::NOT_MODIFIED,
+        empty(),
+        [
+            (header::ETAG, conditional::entity_tag(digest)),
+            content_digest(digest),
+        ],
+    )
 }
 
 fn content_digest(digest: &Digest) -> (HeaderName, String) {

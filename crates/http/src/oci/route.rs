@@ -88,9 +88,8 @@ impl Route {
     /// The methods that it has, for `Allow`.
     pub fn methods(&self) -> &'static str {
         match self {
-            Self::Base | Self::Catalog | Self::Tags(_) | Self::Blob(..) | Self::Referrers(..) => {
-                "GET, HEAD"
-            }
+            Self::Base | Self::Catalog | Self::Tags(_) | Self::Referrers(..) => "GET, HEAD",
+            Self::Blob(..) => "GET, HEAD, DELETE",
             Self::Manifest(..) => "GET, HEAD, PUT, DELETE",
             Self::Uploads(_) => "POST",
             Self::Upload(..) => "GET, HEAD, PATCH, PUT, DELETE",

@@ -33,7 +33,7 @@ pub(super) async fn list(call: &Call<'_>, name: RepositoryName) -> Outcome {
         name: &shown,
         tags: tags.iter().map(ImageTag::as_str).collect(),
     };
-    let mut response = json("application/json", to_json(&list));
+    let mut response = json(list_type(call), to_json(&list));
     if let Some(last) = tags.last().filter(|_| has_more) {
         let path = format!(
             "{}/tags/list?last={}&n={limit}",
@@ -43,6 +43,14 @@ pub(super) async fn list(call: &Call<'_>, name: RepositoryName) -> Outcome {
         next(&mut response, &path);
     }
     Ok(response)
+}
+
+/// What lists are sent as: JSON, by ECR as plain text (ecr.md 9.1).
+pub(super) fn list_type(call: &Call<'_>) -> &'static str {
+    match call.is_strict_ecr() {
+        true => "text/plain; charset=utf-8",
+        false => "application/json",
+    }
 }
 
 /// `n`: at most 1,000, more is taken for that; ECR refuses more in the words of its API. Without

@@ -11,6 +11,7 @@ use clap::Args;
 use http::{Method, Request};
 use roadstead_domain::digest::Digest;
 use roadstead_domain::media_type::OCI_MANIFEST;
+use roadstead_http::server::{Serving, serve};
 use roadstead_registry::context::{Clock, Ids};
 use roadstead_sigv4::Credentials;
 use serde_json::{Value, json};
@@ -62,10 +63,12 @@ async fn demo(config: &Config) -> Result<()> {
     ));
     let faces = compose::faces(registry, Arc::new(SystemClock), config.faces(false)?);
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(roadstead_http::server::serve(faces, listener, async {
+    let stopped = async {
         // Stopping is the same whether asked for or let go.
         let _ = stopped.await;
-    }));
+    };
+    let serving = Serving::default();
+    let server = tokio::spawn(serve(faces, vec![listener], serving, stopped));
     let user = User {
         address,
         region: &config.region,

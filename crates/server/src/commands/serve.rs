@@ -1,20 +1,23 @@
-//! `roadstead serve`: the registry, until SIGTERM.
+//! `roadstead serve`: the registry, until SIGTERM or SIGINT. SIGHUP reads the certificate again.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use roadstead_http::server::listener;
 use roadstead_registry::Registry;
 use roadstead_registry::context::{Clock, Ids};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::ConfigArgs;
 use crate::ambient::{SystemClock, SystemIds};
+use crate::certificate::{self, Certificate};
 use crate::config::{Config, Log};
 use crate::data_dir::DataDir;
 use crate::workers::Workers;
@@ -32,9 +35,9 @@ pub struct ServeArgs {
     /// Where the settings come from.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// The address to listen on.
+    /// An address to listen on; may be given more than once.
     #[arg(long, value_name = "ADDR:PORT")]
-    pub listen: Option<SocketAddr>,
+    pub listen: Vec<SocketAddr>,
     /// For development: loopback only, any access key accepted, login optional, repositories made
     /// on first push.
     #[arg(long)]
@@ -44,12 +47,12 @@ pub struct ServeArgs {
 /// Runs the command.
 pub fn run(args: &ServeArgs) -> Result<()> {
     let mut config = args.config.load()?;
-    config.listen = args.listen.unwrap_or(config.listen);
-    if args.dev && !config.listen.ip().is_loopback() {
-        bail!(
-            "--dev accepts anybody, so it listens on loopback only, not on {}",
-            config.listen
-        );
+    if !args.listen.is_empty() {
+        config.listen.clone_from(&args.listen);
+    }
+    let public = config.listen.iter().find(|one| !one.ip().is_loopback());
+    if let (true, Some(address)) = (args.dev, public) {
+        bail!("--dev accepts anybody, so it listens on loopback only, not on {address}");
     }
     start_log(&config.log)?;
     raise_open_files();
@@ -57,6 +60,8 @@ pub fn run(args: &ServeArgs) -> Result<()> {
 }
 
 async fn serve(config: Config, is_dev: bool) -> Result<()> {
+    // Before anything is made: a mistake in the settings leaves nothing behind.
+    let certificate = Certificate::open(&config.tls)?;
     let data = DataDir::take(&config.data)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(SystemIds::default());
@@ -67,10 +72,8 @@ async fn serve(config: Config, is_dev: bool) -> Result<()> {
         clock.clone(),
     ));
     // Whoever finds the port open finds the control socket too.
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("listening on {}", config.listen))?;
-    let address = listener.local_addr()?;
+    let (listeners, addresses) = listen(&config.listen)?;
+    let address = addresses[0];
     engine::attach(
         &config,
         &data,
@@ -79,28 +82,70 @@ async fn serve(config: Config, is_dev: bool) -> Result<()> {
         (address, is_dev),
     )
     .await?;
-    let greeting = greeting(&config, is_dev, address, &registry, &*clock).await?;
+    let greeting = greeting(&config, is_dev, &addresses, &registry, &*clock).await?;
     // A reader that has gone is no reason not to serve.
     if let Err(error) = std::io::stdout().write_all(greeting.as_bytes()) {
         tracing::warn!(%error, "could not print the greeting");
     }
     let workers = Workers::start(&config, &registry, &clock)?;
     let faces = compose::faces(registry.clone(), clock, config.faces(is_dev)?);
-    let (mut terminated, mut interrupted) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    roadstead_http::server::serve(faces, listener, async move {
-        tokio::select! {
-            _ = terminated.recv() => {}
-            _ = interrupted.recv() => {}
-        }
-        tracing::info!("stopping: requests in flight may end");
-    })
-    .await;
+    let serving = config.serving(certificate.as_ref().map(Certificate::shown));
+    tokio::spawn(certificate::keep(
+        certificate,
+        Duration::from_secs(config.tls.reload_seconds.into()),
+        signal(SignalKind::hangup())?,
+    ));
+    let signals = Signals::new()?;
+    roadstead_http::server::serve(faces, listeners, serving, signals.first()).await;
     workers.end().await;
     registry.write_pull_times().await?;
     Ok(())
+}
+
+/// The sockets, and where they are: a port of 0 has become one.
+fn listen(wanted: &[SocketAddr]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>)> {
+    let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
+    for address in wanted {
+        let listener = listener(*address, wanted);
+        let listener = listener.with_context(|| format!("listening on {address}"))?;
+        addresses.push(listener.local_addr()?);
+        listeners.push(listener);
+    }
+    Ok((listeners, addresses))
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminated: Signal,
+    interrupted: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            terminated: signal(SignalKind::terminate())?,
+            interrupted: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Is done at the first one. From there on a second one ends the process at once: nothing that
+    /// was acknowledged is lost by that.
+    async fn first(mut self) {
+        self.next().await;
+        tracing::info!("stopping: requests in flight may end");
+        tokio::spawn(async move {
+            self.next().await;
+            tracing::warn!("stopping at once");
+            std::process::exit(1);
+        });
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminated.recv() => {}
+            _ = self.interrupted.recv() => {}
+        }
+    }
 }
 
 /// Every connection and every blob on its way is an open file: as many as the system allows. The
@@ -117,10 +162,17 @@ fn raise_open_files() {
 async fn greeting(
     config: &Config,
     is_dev: bool,
-    address: SocketAddr,
+    addresses: &[SocketAddr],
     registry: &Registry,
     clock: &dyn Clock,
 ) -> Result<String> {
+    let address = addresses[0];
+    let scheme = match config.tls.certificate {
+        Some(_) => "https",
+        None => "http",
+    };
+    let all = addresses.iter().map(|one| format!("{scheme}://{one}"));
+    let all = all.collect::<Vec<_>>().join(" and ");
     let host = if address.ip().is_loopback() || address.ip().is_unspecified() {
         format!("localhost:{}", address.port())
     } else {
@@ -151,8 +203,8 @@ async fn greeting(
     };
     // Version 1 of the AWS CLI knows AWS_DEFAULT_REGION only, some SDKs only AWS_REGION.
     Ok(format!(
-        "roadstead listens on http://{address}, data in {data}\n\n\
-         export AWS_ENDPOINT_URL=http://{host} AWS_REGION={region} AWS_DEFAULT_REGION={region}\n\
+        "roadstead listens on {all}, data in {data}\n\n\
+         export AWS_ENDPOINT_URL={scheme}://{host} AWS_REGION={region} AWS_DEFAULT_REGION={region}\n\
          {key}\n\
          aws ecr create-repository --repository-name app\n\
          {login}\

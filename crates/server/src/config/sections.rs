@@ -17,6 +17,8 @@ pub struct Http {
     pub repository_scheme: Option<String>,
     /// Names under which requests may be signed besides the Host header.
     pub public_endpoints: Vec<String>,
+    /// Addresses and networks of proxies that are believed about their clients.
+    pub trusted_proxies: Vec<String>,
 }
 
 /// `[ecr_public]`.

@@ -14,6 +14,8 @@ use roadstead_testkit::images::{self, Artifact, Layout};
 pub use roadstead_testkit::random::{Random, bytes_of};
 use roadstead_testkit::{Answer, Credentials, World, folder};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 /// The one header of a request that says nothing else.
 const BLOB_TYPE: (&str, &str) = ("content-type", "application/octet-stream");
@@ -284,6 +286,19 @@ impl Client {
         self.try_v2(Method::PATCH, upload, header, bytes)
             .await
             .expect("an answer")
+    }
+
+    /// Starts a stream to an upload that promises so many bytes: the connection to write them to.
+    pub async fn open_stream(&self, upload: &str, length: usize) -> TcpStream {
+        let stream = TcpStream::connect(self.address).await;
+        let mut stream = stream.expect("a connection");
+        let head = format!(
+            "PATCH {upload} HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\n\
+             Content-Length: {length}\r\n\r\n",
+            self.address, self.basic
+        );
+        stream.write_all(head.as_bytes()).await.expect("a head");
+        stream
     }
 
     /// Ends an upload with what is left of the blob.

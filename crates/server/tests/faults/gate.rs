@@ -12,6 +12,7 @@ use roadstead_server::compose::Stores;
 use roadstead_store::metadata::{ErasedRead, ErasedWrite, MetadataStore, StoreError};
 use roadstead_testkit::World;
 use roadstead_testkit::images;
+use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -129,17 +130,24 @@ async fn f17_a_finish_that_lost_its_client_is_not_written_over() {
     let blob = bytes_of("finished by a ghost", 400_000);
     let digest = images::digest(&blob);
     let upload = client.open_upload("app").await;
+    client.chunk(&upload, 0, blob.clone()).await.expect(202);
     let before = gate.close();
-    let path = format!("{upload}?digest={digest}");
-    let ghost = send(&world, "PUT", &path, blob.len(), &blob).await;
+    // By the API: on `/v2` a request that lost its client goes on to its end.
+    let ghost = tokio::spawn({
+        let (client, digest) = (client.clone(), digest.clone());
+        let id = upload.rsplit('/').next().unwrap_or_default().to_owned();
+        let input = json!({"repositoryName": "app", "uploadId": id, "layerDigests": [digest]});
+        async move { client.ecr("CompleteLayerUpload", input).await }
+    });
     // The bytes are sealed and the commit is on its way; then the client goes.
     gate.wait_for(before + 1).await;
-    drop(ghost);
+    ghost.abort();
     let other = tokio::spawn({
         let (client, upload) = (client.clone(), upload.clone());
         async move {
             loop {
-                let answer = client.chunk(&upload, 0, Bytes::from_static(b"other")).await;
+                let other = Bytes::from_static(b"other");
+                let answer = client.chunk(&upload, 400_000, other).await;
                 if answer.status != 409 {
                     return answer;
                 }

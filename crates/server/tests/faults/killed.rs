@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Method;
 use roadstead_server::ambient::SystemClock;
 use roadstead_testkit::Credentials;
 use roadstead_testkit::images::{self, Layout};
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 
 use crate::doors::{Client, Random, bytes_of, none};
@@ -254,6 +256,46 @@ async fn f19_an_upload_goes_on_after_a_kill_with_the_hash_of_its_bytes() {
     let client = program.client(&key).await;
     let digest = images::digest(&blob);
     let rest = blob.slice(first..);
+    client.finish(&upload, rest, &digest).await.expect(201);
+    client.pull_blob("app", &digest).await.expect("the blob");
+}
+
+#[tokio::test]
+async fn f19_a_long_stream_that_a_kill_cuts_keeps_what_came_before_its_last_checkpoint() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let key = create_key(&data);
+    let mib = 1024 * 1024;
+    let block = bytes_of("a block of a stream", mib);
+    let blob = Bytes::from(block.repeat(140));
+    let program = Program::start(&data);
+    let client = program.client(&key).await;
+    client.create("app").await;
+    let upload = client.open_upload("app").await;
+    let promised = blob.len() + mib;
+    let mut stream = client.open_stream(&upload, promised).await;
+    stream.write_all(&blob).await.expect("most of a body");
+    // Nothing is acknowledged yet; what is told survives all the same.
+    let last = loop {
+        let told = client.v2(Method::GET, &upload, none()).await.expect(204);
+        let last: usize = told.header("range")[2..].parse().expect("a last byte");
+        if last > 0 {
+            break last;
+        }
+        sleep(POLL);
+    };
+    assert!(last + 1 >= 128 * mib, "{last}");
+    program.kill();
+    let program = Program::start(&data);
+    let client = program.client(&key).await;
+    let range = format!("0-{last}");
+    let told = client.v2(Method::GET, &upload, none()).await.expect(204);
+    assert_eq!(told.header("range"), range);
+    let wrong = client.chunk(&upload, 0, block).await.expect(416);
+    assert_eq!(wrong.header("range"), range);
+    assert_eq!(wrong.header("location"), upload);
+    let digest = images::digest(&blob);
+    let rest = blob.slice(last + 1..);
     client.finish(&upload, rest, &digest).await.expect(201);
     client.pull_blob("app", &digest).await.expect("the blob");
 }

@@ -4,6 +4,9 @@
 use bytes::Bytes;
 use http::Method;
 use roadstead_domain::time::Span;
+use roadstead_domain::upload::Upload;
+use roadstead_registry::context::Clock as _;
+use roadstead_store::metadata::StoreError;
 use roadstead_testkit::World;
 use roadstead_testkit::images::{self, Layout};
 use tokio::io::AsyncWriteExt as _;
@@ -320,6 +323,173 @@ async fn f47_a_body_that_breaks_off_leaves_an_upload_that_can_go_on() {
     assert!(sent.is_some(), "the upload stays busy");
     client.finish(&upload, none(), &digest).await.expect(201);
     client.pull_blob("app", &digest).await.expect("the blob");
+    nothing_is_left(&world).await;
+}
+
+/// Ends a connection with a reset, which takes along what the other side has not read.
+fn reset(stream: &tokio::net::TcpStream) {
+    let at_once = Some(std::time::Duration::ZERO);
+    rustix::net::sockopt::set_socket_linger(stream, at_once).expect("the option");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f47_what_arrived_before_a_reset_is_kept() {
+    let (world, client) = world().await;
+    let basic = world.basic(&world.credentials).await;
+    let blob = bytes_of("reset", 3_000_000);
+    let digest = images::digest(&blob);
+    for (method, length, framing) in [
+        (
+            "PATCH",
+            2_000_000,
+            "Content-Length: 3000000\r\n\r\n".to_owned(),
+        ),
+        (
+            "PUT",
+            2_000_000,
+            "Content-Length: 3000000\r\n\r\n".to_owned(),
+        ),
+        // One chunk that is longer than what comes of it.
+        (
+            "PUT",
+            2_000_000,
+            "Transfer-Encoding: chunked\r\n\r\n2DC6C0\r\n".to_owned(),
+        ),
+    ] {
+        let upload = client.open_upload("app").await;
+        let head = format!(
+            "{method} {upload}?digest={digest} HTTP/1.1\r\nHost: {}\r\n\
+             Authorization: {basic}\r\n{framing}",
+            world.address
+        );
+        let before = world.blob_bytes();
+        let mut stream = tokio::net::TcpStream::connect(world.address)
+            .await
+            .expect("a connection");
+        stream.write_all(head.as_bytes()).await.expect("a head");
+        stream.write_all(&blob[..length]).await.expect("a part");
+        // Most of it has come as far as the disk by now; then the connection breaks.
+        let mut on_disk = 0;
+        while on_disk < 1_000_000 {
+            tokio::task::yield_now().await;
+            on_disk = world.blob_bytes() - before;
+        }
+        reset(&stream);
+        drop(stream);
+        let on_disk = usize::try_from(on_disk).expect("a length");
+        let kept = loop {
+            let told = client.v2(Method::GET, &upload, none()).await.expect(204);
+            let last: usize = told.header("range")[2..].parse().expect("a last byte");
+            if last > 0 {
+                break last + 1;
+            }
+            tokio::task::yield_now().await;
+        };
+        assert!(
+            (on_disk..=length).contains(&kept),
+            "{method}: {kept} of {on_disk}"
+        );
+        // The broken request may hold the upload a moment longer.
+        let mut done = client.finish(&upload, blob.slice(kept..), &digest).await;
+        while done.status == 409 {
+            done = client.finish(&upload, blob.slice(kept..), &digest).await;
+        }
+        done.expect(201);
+        client.pull_blob("app", &digest).await.expect("the blob");
+    }
+    nothing_is_left(&world).await;
+}
+
+/// A world whose uploads leave a checkpoint after every MiB.
+async fn with_checkpoints() -> (World, Client) {
+    let mut builder = World::builder();
+    builder.rules.upload_checkpoint_bytes = 1024 * 1024;
+    let world = builder.start().await;
+    let client = Client::of(&world).await;
+    client.create("app").await;
+    (world, client)
+}
+
+/// The rest between two requests after which nothing of an upload is left in memory.
+async fn forget_writers(world: &World) {
+    world.clock.advance(Span::seconds(16 * 60));
+    world.sweep().await;
+}
+
+/// The row of an upload.
+async fn row_of(world: &World, upload: &str) -> Upload {
+    let far = world.clock.now() + Span::hours(1000);
+    let all: Result<Vec<Upload>, StoreError> = world
+        .metadata
+        .read(far, |tx, far| {
+            Box::pin(async move { tx.expired_uploads(*far, 1000).await })
+        })
+        .await;
+    let mut all = all.expect("the uploads").into_iter();
+    let found = all.find(|row| upload.ends_with(row.id.as_str()));
+    found.expect("an open upload")
+}
+
+#[tokio::test]
+async fn f19_the_hash_goes_on_from_a_checkpoint() {
+    let (world, client) = with_checkpoints().await;
+    let mib = 1024 * 1024;
+    let blob = bytes_of("checkpointed", 5 * mib + 77);
+    let digest = images::digest(&blob);
+    let upload = client.open_upload("app").await;
+    let mut first = 0;
+    for end in [mib - 1, mib, 3 * mib + 5, 5 * mib] {
+        let part = blob.slice(first..end);
+        client.chunk(&upload, first, part).await.expect(202);
+        let row = row_of(&world, &upload).await;
+        assert_eq!(row.received_bytes, end as u64);
+        assert_eq!(row.hash_state.is_some(), end >= mib, "{end}");
+        forget_writers(&world).await;
+        first = end;
+    }
+    let rest = blob.slice(first..);
+    client.finish(&upload, rest, &digest).await.expect(201);
+    client.pull_blob("app", &digest).await.expect("the blob");
+    nothing_is_left(&world).await;
+}
+
+#[tokio::test]
+async fn f19_a_state_of_other_bytes_refuses_nothing() {
+    let (world, client) = with_checkpoints().await;
+    let length = 2 * 1024 * 1024 + 5;
+    let blobs = [bytes_of("mine", length), bytes_of("yours", length)];
+    let mut uploads = Vec::new();
+    for blob in &blobs {
+        let upload = client.open_upload("app").await;
+        client.chunk(&upload, 0, blob.clone()).await.expect(202);
+        uploads.push(upload);
+    }
+    forget_writers(&world).await;
+    // Each upload gets the state of the other: whole, of the right length, and wrong.
+    let mut rows = [
+        row_of(&world, &uploads[0]).await,
+        row_of(&world, &uploads[1]).await,
+    ];
+    let [mine, yours] = &mut rows;
+    assert!(mine.hash_state.is_some() && mine.hash_state != yours.hash_state);
+    std::mem::swap(&mut mine.hash_state, &mut yours.hash_state);
+    let stored: Result<(), StoreError> = world
+        .metadata
+        .write(rows, |tx, rows| {
+            Box::pin(async move {
+                for row in rows {
+                    tx.update_upload(row).await?;
+                }
+                Ok(())
+            })
+        })
+        .await;
+    stored.expect("the rows");
+    for (upload, blob) in uploads.iter().zip(&blobs) {
+        let digest = images::digest(blob);
+        client.finish(upload, none(), &digest).await.expect(201);
+        client.pull_blob("app", &digest).await.expect("the blob");
+    }
     nothing_is_left(&world).await;
 }
 

@@ -7,11 +7,13 @@ use async_trait::async_trait;
 use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::{BlobKey, RepositoryId, UploadId};
 use roadstead_domain::media_type::MediaType;
+use roadstead_domain::name::RepositoryName;
 use roadstead_domain::time::Timestamp;
 use roadstead_domain::upload::Upload;
-use roadstead_store::metadata::{BlobLink, ReadBlobs, StoreError, WriteBlobs};
+use roadstead_store::metadata::{BlobLink, ReadBlobs, RegistryKey, StoreError, WriteBlobs};
 
-use crate::sql::{Row, Sql, Tx, params, size};
+use super::codes::{kind_code, parsed, region_text};
+use crate::sql::{Row, Sql, Tx, limit, params, size};
 
 /// Reads repository, digest, key, size, media type and unreferenced_since.
 pub(super) fn link_row(row: &Row) -> Result<BlobLink, StoreError> {
@@ -122,6 +124,34 @@ impl<S: Sql> ReadBlobs for Tx<S> {
             .await?;
         row.map(|row| Ok((row.blob_key(0)?, row.size(1)?)))
             .transpose()
+    }
+
+    async fn holders_of_blob(
+        &mut self,
+        registry: &RegistryKey,
+        digest: &Digest,
+        limit_rows: usize,
+    ) -> Result<Vec<RepositoryName>, StoreError> {
+        // The plus keeps the search off the index of names, which is as long as the registry.
+        let rows = self
+            .0
+            .query(
+                "SELECT name FROM repository WHERE id IN (SELECT blob_link.repository_id \
+                 FROM blob JOIN blob_link ON blob_link.blob_key = blob.key \
+                 WHERE blob.digest = ?1 LIMIT 1000) \
+                 AND +kind = ?2 AND account = ?3 AND region = ?4 AND deleted_at IS NULL LIMIT ?5",
+                &[
+                    digest.as_str().into(),
+                    kind_code(registry.kind).into(),
+                    registry.account.as_str().into(),
+                    region_text(registry.region.as_ref()).into(),
+                    limit(limit_rows),
+                ],
+            )
+            .await?;
+        rows.iter()
+            .map(|row| parsed(RepositoryName::parse(row.text(0)?)))
+            .collect()
     }
 
     async fn upload(

@@ -41,7 +41,7 @@ impl<S: Sql> ReadGarbage for Tx<S> {
             .0
             .query(
                 "SELECT id, repository_id, blob_key, received_bytes, parts, has_short_part, \
-                 is_last_part_short, created_at, expires_at FROM upload \
+                 is_last_part_short, created_at, expires_at, hash_state FROM upload \
                  WHERE expires_at < ?1 ORDER BY expires_at, id LIMIT ?2",
                 &[now.0.into(), limit(limit_rows)],
             )

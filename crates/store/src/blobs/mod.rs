@@ -16,6 +16,7 @@ use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use roadstead_domain::digest::{Algorithm, Digest};
 use roadstead_domain::ids::BlobKey;
+use roadstead_domain::upload::HashState;
 
 /// Why a blob store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +71,12 @@ pub trait BlobWriter: Send {
     /// none of them.
     async fn flush(&mut self) -> Result<(), BlobError>;
 
+    /// Makes the bytes so far and their name durable, and tells where their hash stands; none if
+    /// the store keeps no such states. When it fails the writer is of no more use.
+    async fn checkpoint(&mut self) -> Result<Option<HashState>, BlobError> {
+        Ok(None)
+    }
+
     /// Makes the bytes and their name durable.
     async fn seal(self: Box<Self>) -> Result<Sealed, BlobError>;
 }
@@ -88,6 +95,17 @@ pub trait BlobStore: Send + Sync {
         key: &BlobKey,
         size_bytes: u64,
     ) -> Result<Box<dyn BlobWriter>, BlobError>;
+
+    /// As [`Self::resume`], but hashes only what comes behind the checkpoint that `state` tells of.
+    /// A state that does not fit the bytes is no use: they are hashed from the first one.
+    async fn resume_hashed(
+        &self,
+        key: &BlobKey,
+        size_bytes: u64,
+        _state: &HashState,
+    ) -> Result<Box<dyn BlobWriter>, BlobError> {
+        self.resume(key, size_bytes).await
+    }
 
     /// Reads a part of sealed bytes. The range lies within the blob.
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<BlobBody, BlobError>;

@@ -164,6 +164,15 @@ pub trait ReadBlobs {
         digest: &Digest,
     ) -> Result<Option<(BlobKey, u64)>, StoreError>;
 
+    /// Some live repositories of a registry that hold a blob, by name. At most a thousand holders
+    /// in the whole store are looked at.
+    async fn holders_of_blob(
+        &mut self,
+        registry: &RegistryKey,
+        digest: &Digest,
+        limit: usize,
+    ) -> Result<Vec<RepositoryName>, StoreError>;
+
     /// An open upload of this repository.
     async fn upload(
         &mut self,

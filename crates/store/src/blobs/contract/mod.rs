@@ -49,6 +49,8 @@ macro_rules! blob_contract {
                 resuming::follows_a_writer_dropped_in_full_flight,
                 resuming::works_many_times,
                 resuming::works_after_a_seal_that_no_row_knows,
+                resuming::goes_on_from_a_checkpoint,
+                resuming::a_checkpoint_that_does_not_fit_is_no_use,
                 removing::frees_the_exact_bytes,
                 removing::frees_staged_bytes,
                 removing::again_frees_nothing,

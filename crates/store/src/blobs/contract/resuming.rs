@@ -1,6 +1,7 @@
 //! Contract cases of taking staged bytes up again (F19: the hash always equals the bytes).
 
 use bytes::Bytes;
+use roadstead_domain::upload::HashState;
 
 use super::{BUFFER, append, assert_holds, bytes, key, put, seal_as, stage};
 use crate::blobs::BlobStore;
@@ -147,4 +148,50 @@ pub async fn works_after_a_seal_that_no_row_knows(store: &dyn BlobStore) {
         .expect("resume");
     seal_as(writer, &content).await;
     assert_holds(store, &key(1), &content).await;
+}
+
+/// The hash goes on where a checkpoint was made, however much came behind it.
+pub async fn goes_on_from_a_checkpoint(store: &dyn BlobStore) {
+    let content = bytes(1, 3 * BUFFER);
+    let cases = EDGES
+        .into_iter()
+        .flat_map(|at| [(at, 0), (at, 1), (at, BUFFER)]);
+    for (number, (at, more)) in (1..).zip(cases) {
+        let (key, end) = (key(number), content.len().min(at + more));
+        let mut writer = store.create(&key).await.expect("create");
+        append(&mut *writer, &content.slice(..at), 100_000).await;
+        let state = writer.checkpoint().await.expect("checkpoint");
+        // The writer goes on, and so does one that takes its place.
+        append(&mut *writer, &content.slice(at..end), 100_000).await;
+        writer.flush().await.expect("flush");
+        drop(writer);
+        let Some(state) = state else { return };
+        let resumed = store.resume_hashed(&key, end as u64, &state).await;
+        let mut writer = resumed.expect("resume");
+        assert_eq!(writer.size_bytes(), end as u64);
+        append(&mut *writer, &content.slice(end..), 100_000).await;
+        seal_as(writer, &content).await;
+        assert_holds(store, &key, &content).await;
+    }
+}
+
+/// A state of more bytes than there are, or one that nobody can read, costs reading the bytes.
+pub async fn a_checkpoint_that_does_not_fit_is_no_use(store: &dyn BlobStore) {
+    let content = bytes(1, BUFFER + 100);
+    let mut writer = store.create(&key(1)).await.expect("create");
+    append(&mut *writer, &bytes(2, BUFFER + 1), BUFFER).await;
+    let state = writer.checkpoint().await.expect("checkpoint");
+    let unreadable = HashState("of another version".into());
+    for (number, state) in (2..).zip(state.into_iter().chain([unreadable])) {
+        let (key, held) = (key(number), BUFFER as u64);
+        stage(store, &key, &content.slice(..BUFFER)).await;
+        let mut writer = store
+            .resume_hashed(&key, held, &state)
+            .await
+            .expect("resume");
+        assert_eq!(writer.size_bytes(), held);
+        append(&mut *writer, &content.slice(BUFFER..), BUFFER).await;
+        seal_as(writer, &content).await;
+        assert_holds(store, &key, &content).await;
+    }
 }

@@ -173,6 +173,7 @@ impl<'s> Bench<'s> {
             is_last_part_short: false,
             created_at: at(0),
             expires_at: at(100),
+            hash_state: None,
         }
     }
 
@@ -299,6 +300,8 @@ steps! {
         = |tx| tx.blob_link(*id, digest);
     read blob_with_digest(digest: Digest) -> Option<(BlobKey, u64)>
         = |tx| tx.blob_with_digest(digest);
+    read holders_of_blob(registry: RegistryKey, digest: Digest, limit: usize)
+        -> Vec<RepositoryName> = |tx| tx.holders_of_blob(registry, digest, *limit);
     read upload(id: RepositoryId, upload: UploadId) -> Option<Upload> = |tx| tx.upload(*id, upload);
     read unreferenced_links(before: Timestamp, limit: usize) -> Vec<BlobLink>
         = |tx| tx.unreferenced_links(*before, *limit);

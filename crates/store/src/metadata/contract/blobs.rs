@@ -4,7 +4,7 @@ use roadstead_domain::ids::AccountId;
 use roadstead_domain::media_type::MediaType;
 use roadstead_domain::time::Timestamp;
 
-use super::bench::{ALL, Bench, at};
+use super::bench::{ALL, Bench, at, name};
 use crate::metadata::{BlobLink, MetadataStore, StoreError};
 
 /// A repository reads what it links, and only that.
@@ -75,6 +75,38 @@ pub async fn mounted_into_another_repository(store: &dyn MetadataStore, fresh: A
         bench.unreferenced_since(id, "layer").await,
         Some(Some(at(6)))
     );
+}
+
+/// Who holds a blob is told by name, for one registry alone; a deleted repository holds nothing.
+pub async fn holders_are_those_of_one_registry(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let (digest, registry) = (bench.digest("layer"), bench.registry());
+    let holders = async |limit: usize| {
+        let mut names = bench.holders_of_blob(&registry, &digest, &limit).await;
+        names.sort();
+        names
+    };
+    assert_eq!(holders(9).await, []);
+    let [one, two, gone] = [
+        bench.made("one").await,
+        bench.made("two").await,
+        bench.made("gone").await,
+    ];
+    bench.made("without").await;
+    let mut elsewhere = bench.new_repository("elsewhere");
+    elsewhere.key.account = bench.neighbour();
+    let elsewhere = bench
+        .insert_repository(&elsewhere)
+        .await
+        .expect("a free name");
+    bench.stored_blob(elsewhere, "layer", at(1)).await;
+    let key = bench.blob_key("layer");
+    for id in [one, two, gone] {
+        bench.link_blob(&id, &digest, &key, &at(2)).await;
+    }
+    bench.delete_repository(&gone, &at(3)).await;
+    assert_eq!(holders(9).await, [name("one"), name("two")]);
+    assert_eq!(holders(1).await.len(), 1);
 }
 
 /// The same digest uploaded again: the first bytes stay linked and touched, the second go.

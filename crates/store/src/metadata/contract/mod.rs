@@ -109,6 +109,7 @@ macro_rules! metadata_contract {
             $crate::metadata_contract!(@family $subject, blobs:
                 linked_and_read
                 mounted_into_another_repository
+                holders_are_those_of_one_registry
                 second_bytes_become_garbage
                 edges_decide_who_is_referenced
                 an_edge_before_its_link

@@ -1,6 +1,7 @@
 //! Cases about open uploads.
 
 use roadstead_domain::ids::AccountId;
+use roadstead_domain::upload::HashState;
 
 use super::bench::{ALL, Bench, at};
 use crate::metadata::MetadataStore;
@@ -24,6 +25,7 @@ pub async fn life_of_an_upload(store: &dyn MetadataStore, fresh: AccountId) {
     assert_eq!(bench.upload(&id, &upload.id).await, Some(upload.clone()));
     upload.has_short_part = false;
     upload.is_last_part_short = true;
+    upload.hash_state = Some(HashState("opaque: \u{e9}".into()));
     assert!(bench.update_upload(&upload).await);
     assert_eq!(bench.upload(&id, &upload.id).await, Some(upload.clone()));
 
