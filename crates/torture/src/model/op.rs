@@ -56,6 +56,8 @@ pub enum Op {
     HasBlob(usize, usize, Plane),
     /// Reads a blob.
     GetBlob(usize, usize),
+    /// Deletes a blob.
+    DropBlob(usize, usize),
     /// Mounts a blob from one repository in another.
     Mount(usize, usize, usize),
     /// Pushes a manifest, under a tag or by its digest.
@@ -110,7 +112,8 @@ fn any_op(random: &mut Random, universe: &Universe) -> Op {
         17..=52 => Op::Push(r, b, plane),
         53..=54 => Op::PushWrong(r, b),
         55..=62 => Op::HasBlob(r, b, plane),
-        63..=66 => Op::GetBlob(r, b),
+        63..=65 => Op::GetBlob(r, b),
+        66 => Op::DropBlob(r, b),
         67..=76 => Op::Mount(r, any(3), b),
         77..=122 => {
             let tag = (any(4) > 0).then(|| any(TAGS.len()));

@@ -368,6 +368,21 @@ impl Reference {
         }
     }
 
+    /// Deletes a blob that no image has, live or kept.
+    pub fn drop_blob(&mut self, name: &str, blob: &str) -> Told {
+        let Some(found) = self.of(name) else {
+            return NO_REPOSITORY;
+        };
+        match found.links.get(blob) {
+            None => (404, ""),
+            Some(None) => (405, ""),
+            Some(Some(_)) => {
+                found.links.remove(blob);
+                (202, "")
+            }
+        }
+    }
+
     /// Mounts a blob.
     pub fn mount(&mut self, from: &str, to: &str, blob: &str, now: Timestamp) -> Told {
         let source = self.live(from);

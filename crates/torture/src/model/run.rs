@@ -145,6 +145,7 @@ impl<'u> Run<'u> {
             | Op::PushWrong(..)
             | Op::HasBlob(..)
             | Op::GetBlob(..)
+            | Op::DropBlob(..)
             | Op::Mount(..) => self.blob(op).await,
         }
     }
@@ -255,6 +256,12 @@ impl<'u> Run<'u> {
                 same_status(&answer, told)?;
                 let is_right = told.0 != 200 || answer.body == blobs[b];
                 same("the bytes of a blob are right", is_right, true)
+            }
+            Op::DropBlob(r, b) => {
+                let digest = images::digest(&blobs[b]);
+                let path = format!("/v2/{}/blobs/{digest}", NAMES[r]);
+                let answer = door.v2(Method::DELETE, &path, none()).await;
+                same_status(&answer, model.drop_blob(NAMES[r], &digest))
             }
             Op::Mount(from, to, b) => {
                 let digest = images::digest(&blobs[b]);

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use roadstead_domain::digest::{Algorithm, Digest};
 use roadstead_domain::ids::BlobKey;
+use roadstead_domain::upload::HashState;
 use roadstead_server::compose::Stores;
 use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, Sealed};
 use roadstead_store::metadata::{ErasedRead, ErasedWrite, MetadataStore, StoreError};
@@ -195,6 +196,17 @@ impl BlobStore for Gated<dyn BlobStore> {
         made.map(|writer| self.wrap(writer))
     }
 
+    async fn resume_hashed(
+        &self,
+        key: &BlobKey,
+        size_bytes: u64,
+        state: &HashState,
+    ) -> Result<Box<dyn BlobWriter>, BlobError> {
+        let _under_way = self.gate.through(Call::Blobs).await;
+        let made = self.inner.resume_hashed(key, size_bytes, state).await;
+        made.map(|writer| self.wrap(writer))
+    }
+
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<BlobBody, BlobError> {
         let _under_way = self.gate.through(Call::Blobs).await;
         self.inner.read(key, range).await
@@ -240,6 +252,11 @@ impl BlobWriter for GatedWriter {
     async fn flush(&mut self) -> Result<(), BlobError> {
         let _under_way = self.gate.through(Call::Blobs).await;
         self.inner.flush().await
+    }
+
+    async fn checkpoint(&mut self) -> Result<Option<HashState>, BlobError> {
+        let _under_way = self.gate.through(Call::Blobs).await;
+        self.inner.checkpoint().await
     }
 
     async fn seal(self: Box<Self>) -> Result<Sealed, BlobError> {
