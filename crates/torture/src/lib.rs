@@ -4,6 +4,11 @@
 //!
 //! Must never forgive a finding, and never be used by the product.
 
+pub mod crash;
+pub mod faults;
+pub mod ground;
+pub mod kill;
+
 /// How much one part does, in its own unit (steps, states, schedules, rounds).
 #[derive(Debug, Clone, Copy)]
 pub struct Work {
