@@ -21,7 +21,7 @@ use crate::ground::work::{Worker, command};
 /// Clients at a time.
 const WORKERS: usize = 3;
 /// What each does before the server ends.
-const STEPS: u64 = 7;
+const STEPS: u64 = 4;
 /// How often the server is started; every other end is a kill.
 const LIVES: u64 = 4;
 /// Who speaks for the one who runs the server.

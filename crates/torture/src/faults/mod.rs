@@ -25,13 +25,12 @@ use crate::{Report, Work};
 use wish::{Base, Server, WISHES, Wish};
 
 /// Each failure, once and until it is lifted.
-const FAILURES: [(Fault, bool); 9] = [
+const FAILURES: [(Fault, bool); 8] = [
     (Fault::Io, false),
     (Fault::Io, true),
     (Fault::Full, false),
     (Fault::Full, true),
     (Fault::Short, false),
-    (Fault::Short, true),
     (Fault::Sync, false),
     (Fault::Sync, true),
     (Fault::Read, false),
@@ -236,6 +235,7 @@ impl Run {
         };
         let live = Arc::new(Book::new(base.told.clone(), None));
         let later = Arc::new(Book::new(base.told.clone(), None));
+        server.prepare(wish, [&live, &later]).await?;
         volume.arm(plan);
         let end = server
             .make(wish, (&live, Said::Refused), (&later, doubt))
@@ -279,7 +279,7 @@ impl Run {
         };
         self.counts.push(count);
         if !is_fine {
-            self.wrong.push(format!("ended as {end:?}"));
+            self.wrong.push(format!("ended as {}", told(end)));
         }
     }
 
@@ -307,8 +307,22 @@ impl Run {
         }
         match end {
             Ok(End::Done(_)) => self.is_done = true,
-            end => self.wrong.push(format!("made again, it ended as {end:?}")),
+            end => {
+                let end = told(&end);
+                self.wrong.push(format!("made again, it ended as {end}"));
+            }
         }
         Ok(())
+    }
+}
+
+/// An end in words.
+fn told(end: &Result<End>) -> String {
+    match end {
+        Err(error) => format!("{error:#}"),
+        Ok(End::Silence) => "silence".into(),
+        Ok(End::Done(answer) | End::Refused(answer) | End::Failed(answer)) => {
+            format!("{} {}", answer.status, answer.text())
+        }
     }
 }

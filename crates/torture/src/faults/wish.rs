@@ -92,6 +92,17 @@ fn wanted() -> Layout {
     Layout::image("wanted")
 }
 
+/// An image that keeps the blobs of [`wanted`], and one that keeps [`blob`]: a start sweeps.
+fn holders() -> [Layout; 2] {
+    let extra = Bytes::from_static(b"one layer more");
+    let mut layers = wanted().blobs.split_off(1);
+    layers.push(extra);
+    [
+        Layout::of("wanted", layers),
+        Layout::of("mounted", vec![blob()]),
+    ]
+}
+
 fn doomed() -> Layout {
     Layout::image("doomed")
 }
@@ -142,37 +153,36 @@ impl Base {
         let mut with_key = Told::default();
         with_key.key = Some((id, secret));
         let client = Client::log_in(program.address, &with_key, Arc::new(SystemClock)).await?;
-        for name in ["app", "other", "doomed", "gone"] {
+        for name in ["app", "other", "doomed"] {
             let input = json!({ "repositoryName": name });
             expect(client.ecr("CreateRepository", input).await?)?;
             for blob in &kept().blobs {
                 expect(client.push(name, blob).await?)?;
             }
             expect(client.put(name, "kept", &kept().manifest).await?)?;
-            if name != "gone" {
-                hear(Said::Learned(Fact::Repository(name.into()), there()));
-                for (fact, value) in image(name, &kept(), &["kept"]) {
-                    hear(Said::Learned(fact, value));
-                }
+            hear(Said::Learned(Fact::Repository(name.into()), there()));
+            for (fact, value) in image(name, &kept(), &["kept"]) {
+                hear(Said::Learned(fact, value));
             }
         }
-        for blob in wanted().blobs.iter().chain(&doomed().blobs) {
+        for (name, layout) in ["app", "other"].into_iter().zip(holders()) {
+            for blob in &layout.blobs {
+                expect(client.push(name, blob).await?)?;
+            }
+            expect(client.put(name, "held", &layout.manifest).await?)?;
+            for (fact, value) in image(name, &layout, &["held"]) {
+                hear(Said::Learned(fact, value));
+            }
+        }
+        for blob in &doomed().blobs {
             expect(client.push("app", blob).await?)?;
         }
-        expect(client.push("other", &blob()).await?)?;
         for tag in ["doomed", "gone"] {
             expect(client.put("app", tag, &doomed().manifest).await?)?;
         }
         for (fact, value) in image("app", &doomed(), &["doomed", "gone"]) {
             hear(Said::Learned(fact, value));
         }
-        // For the sweep: an upload that was given up, and a repository that is gone.
-        let opened = expect(client.open_upload("app").await?)?;
-        let upload = opened.header("location").to_owned();
-        expect(client.chunk(&upload, 0, bytes_of("given up", 5000)).await?)?;
-        expect(client.v2(Method::DELETE, &upload, none()).await?)?;
-        let input = json!({ "repositoryName": "gone", "force": true });
-        expect(client.ecr("DeleteRepository", input).await?)?;
         program.stop()?;
         Ok(told)
     }
@@ -262,6 +272,28 @@ impl<'a> Server<'a> {
         }
     }
 
+    /// Leaves something for a sweep: an upload that was given up and a repository that is gone.
+    ///
+    /// # Errors
+    /// If a disk that works does not do.
+    pub async fn prepare(&self, wish: Wish, books: [&Arc<Book>; 2]) -> Result<()> {
+        let (Wish::Sweep, Some(client)) = (wish, self.client(books[0]).await?) else {
+            return Ok(());
+        };
+        let opened = expect(client.open_upload("app").await?)?;
+        let upload = opened.header("location").to_owned();
+        let part = bytes_of("given up", 5000);
+        expect(client.chunk(&upload, 0, part).await?)?;
+        expect(client.v2(Method::DELETE, &upload, none()).await?)?;
+        expect(request(&client, Wish::DeleteRepository).await?)?;
+        for book in books {
+            for (fact, value) in effects(Wish::DeleteRepository) {
+                book.hear(0, Said::Learned(fact, value));
+            }
+        }
+        Ok(())
+    }
+
     /// Sends the requests of a wish until one fails: how that one ended, or the last one. Each book
     /// hears what it is to hear if the server fails.
     ///
@@ -279,6 +311,8 @@ impl<'a> Server<'a> {
                 return Ok(End::Done(done()));
             }
             Wish::Stop => {
+                // Whoever answers has its handlers of signals.
+                self.client(later.0).await?;
                 let program = self.program.take().context("no server")?;
                 let stopped = tokio::task::spawn_blocking(|| program.stop()).await?;
                 let started = self.start().await;

@@ -184,6 +184,21 @@ impl Told {
         })
     }
 
+    /// The tags of an image; none if any tag is in doubt that may be one of them.
+    pub fn tags_of(&self, repository: &str, digest: &str) -> Option<Vec<Fact>> {
+        let digest = Some(digest.to_owned());
+        let mut tags = Vec::new();
+        for (fact, allowed) in &self.facts {
+            if matches!(fact, Fact::Tag(of, _) if of == repository) && allowed.contains(&digest) {
+                if allowed.len() > 1 {
+                    return None;
+                }
+                tags.push(fact.clone());
+            }
+        }
+        Some(tags)
+    }
+
     /// A fact was looked at while nothing is on its way: only what was seen can hold now.
     pub fn saw(&mut self, fact: &Fact, value: Value) {
         if let Some(allowed) = self.facts.get_mut(fact)

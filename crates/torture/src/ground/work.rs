@@ -513,25 +513,21 @@ impl Worker {
         let life = self.named("life");
         let pushed = self.certain(|one| !one.is_listed && one.repository != life)?;
         let (repository, digest) = (pushed.repository.clone(), pushed.manifest.digest.clone());
-        let latest = Fact::Tag(repository.clone(), "latest".into());
-        let is_latest = match self.book.certain(&latest) {
-            // Not known, so it may be this one: not to be touched before it is.
-            None if self
-                .book
-                .change(|told| told.facts().any(|(fact, _)| *fact == latest)) =>
-            {
-                return None;
-            }
-            None | Some(None) => false,
-            Some(Some(held)) => held == digest,
-        };
-        let mut effects = vec![(pushed.tag(), None)];
+        // Every other tag of the image, if none of them is in doubt.
+        let others = self
+            .book
+            .change(|told| told.tags_of(&repository, &digest))?;
+        let others: Vec<Fact> = others
+            .into_iter()
+            .filter(|tag| *tag != pushed.tag())
+            .collect();
         let by_tag = self.random.one_in(2);
-        if !(by_tag && is_latest) {
-            effects.push((pushed.image(), None));
+        let mut effects = vec![(pushed.tag(), None)];
+        if !by_tag {
+            effects.extend(others.iter().map(|tag| (tag.clone(), None)));
         }
-        if is_latest && !by_tag {
-            effects.push((latest, None));
+        if !by_tag || others.is_empty() {
+            effects.push((pushed.image(), None));
         }
         if self.random.one_in(2) {
             let id = match by_tag {
