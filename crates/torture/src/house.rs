@@ -15,7 +15,8 @@ use http::{HeaderValue, Request, header};
 use http_body_util::BodyExt as _;
 use roadstead_domain::ids::{AccountId, Region};
 use roadstead_http::host::Arrival;
-use roadstead_http::{Arrived, Faces, Settings, body, stack};
+use roadstead_http::stack::{self, Entry};
+use roadstead_http::{Arrived, Faces, Settings, body};
 use roadstead_registry::context::Clock as _;
 use roadstead_registry::keyring::{KEY_BYTES, KeyRing, RingKey};
 use roadstead_registry::{Registry, Rules};
@@ -161,7 +162,7 @@ impl House {
             },
         };
         let request = request.map(body::full);
-        let (head, body) = stack::answer(self.faces(), arrived, request)
+        let (head, body) = stack::answer(self.faces(), arrived, Entry::Free, request)
             .await
             .into_parts();
         // A body that breaks off is shorter than its digest and length say.

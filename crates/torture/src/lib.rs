@@ -4,8 +4,12 @@
 //!
 //! Must never forgive a finding, and never be used by the product.
 
+pub mod crash;
 pub mod door;
+pub mod faults;
+pub mod ground;
 pub mod house;
+pub mod kill;
 pub mod model;
 pub mod schedules;
 

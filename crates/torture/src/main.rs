@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Parser;
+use roadstead_server::commands::Cli;
+use roadstead_torture::ground::program::AS_SERVER;
 use roadstead_torture::{Report, Work};
 
 /// One part, by name, with the amount of a short and of a documented run.
@@ -27,6 +29,24 @@ const PARTS: &[Part] = &[
         long: 100_000,
         run: roadstead_torture::schedules::run,
     },
+    Part {
+        name: "crash",
+        short: 300,
+        long: 20_000,
+        run: roadstead_torture::crash::run,
+    },
+    Part {
+        name: "faults",
+        short: 40,
+        long: u64::MAX,
+        run: roadstead_torture::faults::run,
+    },
+    Part {
+        name: "kill",
+        short: 12,
+        long: 500,
+        run: roadstead_torture::kill::run,
+    },
 ];
 
 /// Shows that nothing acknowledged is lost.
@@ -46,6 +66,9 @@ struct Arguments {
 }
 
 fn main() -> Result<ExitCode> {
+    if std::env::args().nth(1).as_deref() == Some(AS_SERVER) {
+        return roadstead_server::commands::run(Cli::parse_from(std::env::args().skip(1)));
+    }
     let arguments = Arguments::parse();
     if let Some(name) = arguments
         .parts

@@ -10,9 +10,9 @@ mod gate;
 mod images;
 mod killed;
 mod lists;
-mod model;
 mod points;
 mod races;
+mod rest;
 mod sweeping;
 mod uploads;
 

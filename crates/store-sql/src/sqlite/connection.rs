@@ -282,4 +282,34 @@ mod tests {
         connection.execute_batch(gone).unwrap();
         assert_eq!(numbers(&connection, edges), [7, 7]);
     }
+
+    /// An update that fails half-way, wherever, leaves the store as it was; once what was in the
+    /// way is gone it runs as if it never had.
+    #[test]
+    fn f45_an_update_that_fails_half_way_changes_nothing() {
+        let tables = "SELECT count(*) FROM sqlite_schema";
+        let steps = "SELECT version FROM schema_migration ORDER BY version";
+        let ways = [
+            "lifecycle_run",
+            "event",
+            "registry_alias",
+            "container_usage",
+        ];
+        for in_the_way in ways {
+            let directory = tempfile::tempdir().unwrap();
+            let mut connection = open_writer(&directory.path().join("metadata.sqlite")).unwrap();
+            migrate_to(&mut connection, &MIGRATIONS[..1]).unwrap();
+            let obstacle = format!("CREATE TABLE {in_the_way} (any INTEGER)");
+            connection.execute_batch(&obstacle).unwrap();
+            let before = numbers(&connection, tables);
+            migrate(&mut connection).unwrap_err();
+            assert_eq!(numbers(&connection, tables), before, "{in_the_way}");
+            assert_eq!(numbers(&connection, steps), [1], "{in_the_way}");
+            let cleared = format!("DROP TABLE {in_the_way}");
+            connection.execute_batch(&cleared).unwrap();
+            migrate(&mut connection).unwrap();
+            let all: Vec<i64> = MIGRATIONS.iter().map(|step| step.version).collect();
+            assert_eq!(numbers(&connection, steps), all, "{in_the_way}");
+        }
+    }
 }
