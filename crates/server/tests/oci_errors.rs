@@ -371,9 +371,9 @@ async fn methods_that_are_not_there() {
         let layer = digest(&Layout::image("one").blobs[1]);
         for (method, path, allow) in [
             (
-                Method::DELETE,
+                Method::POST,
                 format!("/v2/app/blobs/{layer}"),
-                "GET, HEAD",
+                "GET, HEAD, DELETE",
             ),
             (Method::POST, "/v2/".into(), "GET, HEAD"),
             (Method::PUT, "/v2/_catalog".into(), "GET, HEAD"),

@@ -72,3 +72,42 @@ async fn manifests_with_a_wrong_size_or_of_no_type() {
         world.oci(Method::HEAD, path, &[], "").await.expect(404);
     }
 }
+
+#[tokio::test]
+async fn an_upload_that_is_not_there_has_no_code_of_its_own_on_ecr() {
+    for (is_strict, world) in both_modes().await {
+        let body = json!({ "repositoryName": "app" });
+        world.ecr("CreateRepository", body).await.expect(200);
+        let path = "/v2/app/blobs/uploads/00000000-0000-4000-8000-000000000000";
+        let code = if is_strict {
+            "UNKNOWN"
+        } else {
+            "BLOB_UPLOAD_UNKNOWN"
+        };
+        for method in [Method::GET, Method::PATCH, Method::DELETE] {
+            let refused = world.oci(method, path, &[], "x").await;
+            assert_eq!(refused.code().0, 404);
+            let shown = refused.json()["errors"][0]["code"].clone();
+            assert!(shown == code || refused.body.is_empty(), "{shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn lists_are_text_on_ecr() {
+    for (is_strict, world) in both_modes().await {
+        world.push_image("app", "one", &["v1"]).await;
+        let expected = match is_strict {
+            true => "text/plain; charset=utf-8",
+            false => "application/json",
+        };
+        for (path, member) in [
+            ("/v2/app/tags/list", "tags"),
+            ("/v2/_catalog", "repositories"),
+        ] {
+            let list = world.oci(Method::GET, path, &[], "").await.expect(200);
+            assert_eq!(list.header("content-type"), expected, "{path}");
+            assert_eq!(list.json()[member].as_array().map(Vec::len), Some(1));
+        }
+    }
+}
