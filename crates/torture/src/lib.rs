@@ -4,6 +4,8 @@
 //!
 //! Must never forgive a finding, and never be used by the product.
 
+pub mod load;
+
 /// How much one part does, in its own unit (steps, states, schedules, rounds).
 #[derive(Debug, Clone, Copy)]
 pub struct Work {

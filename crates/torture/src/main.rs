@@ -14,7 +14,12 @@ struct Part {
     run: fn(Work) -> Result<Report>,
 }
 
-const PARTS: &[Part] = &[];
+const PARTS: &[Part] = &[Part {
+    name: "load",
+    short: 256,
+    long: 2048,
+    run: roadstead_torture::load::run,
+}];
 
 /// Shows that nothing acknowledged is lost.
 #[derive(Parser)]
