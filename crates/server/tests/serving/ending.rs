@@ -15,10 +15,12 @@ const CONTENT: &[u8] = b"the bytes of a layer that is on its way when the server
 
 /// A server over `data` without a login.
 fn server(data: &Path, drain_seconds: &str) -> Server {
-    let config = data.with_extension("toml");
-    let text = format!("[limits]\ndrain_seconds = {drain_seconds}\n");
-    std::fs::write(&config, text).expect("a configuration");
-    Server::start_on(data, &["--dev", "--config", config.to_str().expect("text")])
+    let settings = [
+        ("ROADSTEAD_LIMITS_DRAIN_SECONDS", drain_seconds),
+        // A blob of no image is to be found after a restart.
+        ("ROADSTEAD_SWEEP_GRACE_SECONDS", "3600"),
+    ];
+    Server::start_on_with(data, &["--dev"], &settings)
 }
 
 /// An upload of which half has arrived.

@@ -67,6 +67,11 @@ impl Server {
         Self::start_at(free_address(), data, &[], settings)
     }
 
+    /// Starts on a data folder that outlives the server, with both.
+    pub fn start_on_with(data: &Path, args: &[&str], settings: &[(&str, &str)]) -> Self {
+        Self::start_at(free_address(), data, args, settings)
+    }
+
     /// Starts on a new data folder with more settings in its environment.
     pub fn start_with_settings(settings: &[(&str, &str)]) -> Self {
         Self::start_anew(free_address(), settings)
