@@ -29,6 +29,8 @@ pub struct Tools {
     pub skopeo: PathBuf,
     /// The Podman program.
     pub podman: PathBuf,
+    /// The curl program.
+    pub curl: PathBuf,
     /// The client of Lightsail on the AWS SDK for Go.
     pub lightsail_go: PathBuf,
     /// The OCI conformance suite.
@@ -48,7 +50,7 @@ struct Need {
     find: fn() -> Option<PathBuf>,
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 7] = [
     Need {
         name: "PostgreSQL server",
         packages: &["postgresql"],
@@ -80,6 +82,11 @@ const NEEDS: [Need; 6] = [
         packages: &["podman"],
         find: || find_program("podman"),
     },
+    Need {
+        name: "curl",
+        packages: &["curl"],
+        find: || find_program("curl"),
+    },
 ];
 
 /// Finds every tool and installs the missing ones, a line for each.
@@ -109,6 +116,7 @@ pub fn prepare(root: Root) -> Result<Tools> {
         docker: found(&NEEDS[2])?,
         skopeo: found(&NEEDS[3])?,
         podman: found(&NEEDS[5])?,
+        curl: found(&NEEDS[6])?,
         lightsail_go: golang::build(&venv)?,
         oci_conformance: conformance::build(&venv)?,
     };

@@ -46,6 +46,7 @@ fn prepare_and_run(filters: &[String], tally: &mut Tally) -> Result<()> {
         .env("TEST_PYTHON", &tools.python)
         .env("TEST_SKOPEO", &tools.skopeo)
         .env("TEST_PODMAN", &tools.podman)
+        .env("TEST_CURL", &tools.curl)
         .env("TEST_LIGHTSAIL_GO", &tools.lightsail_go)
         .env("TEST_OCI_CONFORMANCE", &tools.oci_conformance)
         .stdout(Stdio::piped())

@@ -4,10 +4,9 @@
 //! Pure. What a peer says of others is believed of trusted proxies only (`proxies.rs`); its own
 //! Host header is checked for its form (RFC 9112, section 3.2).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
-use http::uri::Authority;
 use http::{Request, Version, header};
 
 use crate::Settings;
@@ -86,16 +85,17 @@ fn well_formed(host: &str) -> Result<String, &'static str> {
 /// Whether a text is a host, with a port or without, that can stand in links: a name, an address of
 /// IPv4, or one of IPv6 in brackets; no user in front of it.
 pub(crate) fn is_host(text: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-    let Ok(authority) = text.parse::<Authority>() else {
-        return false;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    let (is_good, rest) = match text.strip_prefix('[').and_then(|text| text.split_once(']')) {
+        Some((ip, rest)) => (ip.parse::<Ipv6Addr>().is_ok(), rest),
+        None => {
+            let (host, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+            (!host.is_empty() && host.chars().all(is_plain), rest)
+        }
     };
-    let has_good_port = match text.strip_prefix(authority.host()) {
-        Some("") => true,
-        Some(port) => authority.port_u16().is_some() && port.len() > 1,
-        None => false,
-    };
-    text.chars().all(is_plain) && !authority.host().is_empty() && has_good_port
+    let is_port =
+        |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    is_good && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod faults;
 pub mod ground;
 pub mod house;
 pub mod kill;
+pub mod load;
 pub mod model;
 pub mod schedules;
 

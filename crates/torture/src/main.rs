@@ -47,6 +47,12 @@ const PARTS: &[Part] = &[
         long: 500,
         run: roadstead_torture::kill::run,
     },
+    Part {
+        name: "load",
+        short: 256,
+        long: 2048,
+        run: roadstead_torture::load::run,
+    },
 ];
 
 /// Shows that nothing acknowledged is lost.

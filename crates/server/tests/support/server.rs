@@ -67,6 +67,11 @@ impl Server {
         Self::start_at(free_address(), data, &[], settings)
     }
 
+    /// Starts on a data folder that outlives the server, with both.
+    pub fn start_on_with(data: &Path, args: &[&str], settings: &[(&str, &str)]) -> Self {
+        Self::start_at(free_address(), data, args, settings)
+    }
+
     /// Starts on a new data folder with more settings in its environment.
     pub fn start_with_settings(settings: &[(&str, &str)]) -> Self {
         Self::start_anew(free_address(), settings)
@@ -148,6 +153,18 @@ impl Server {
         status_of(&self.address, "/readyz").is_ok_and(|status| status == 200)
     }
 
+    /// Sends a signal.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        program::run(Command::new("sh").args(["-c", &format!("kill -{name} {id}")]))
+            .expect_success();
+    }
+
+    /// Waits for an end that was asked for.
+    pub fn ended(mut self) -> ExitStatus {
+        self.wait().expect("the server did not end")
+    }
+
     /// Asks for a clean end and waits for it.
     pub fn stop(mut self) -> ExitStatus {
         self.terminate()
@@ -156,7 +173,9 @@ impl Server {
 
     fn wait_until_ready(&mut self) {
         for _ in 0..POLLS_MAX {
-            if self.is_ready() {
+            // One that speaks HTTPS only says so.
+            if status_of(&self.address, "/readyz").is_ok_and(|status| [200, 400].contains(&status))
+            {
                 return;
             }
             if let Some(status) = self.child.try_wait().expect("the state of the child") {
@@ -168,8 +187,11 @@ impl Server {
     }
 
     fn terminate(&mut self) -> Option<ExitStatus> {
-        let id = self.child.id().to_string();
-        program::run(Command::new("sh").args(["-c", &format!("kill -TERM {id}")]));
+        self.signal("TERM");
+        self.wait()
+    }
+
+    fn wait(&mut self) -> Option<ExitStatus> {
         for _ in 0..POLLS_MAX {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Some(status);
