@@ -1,11 +1,11 @@
 //! What the tests need from outside of Rust, installed where that may be done: Debian packages
 //! through apt, the AWS clients and a Go toolchain through a Python environment inside the target
-//! folder.
+//! folder, and beside it the clients of registries (`clients.rs`).
 //!
 //! Must never install anything that is already there, and never go on without a needed tool.
 
-use crate::golang;
 use crate::process::{Root, find_program, output, target_dir};
+use crate::{clients, golang};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,10 +31,15 @@ pub struct Tools {
     pub podman: PathBuf,
     /// The client of Lightsail on the AWS SDK for Go.
     pub lightsail_go: PathBuf,
+    /// The folder with every other client of registries, by name.
+    pub clients: PathBuf,
     /// The Docker client.
     pub docker: PathBuf,
     /// The Docker daemon.
     pub dockerd: PathBuf,
+    /// The containerd daemon and its client.
+    pub containerd: PathBuf,
+    pub ctr: PathBuf,
     /// The folder with `initdb`, `postgres` and `pg_isready`.
     pub postgres_bin: PathBuf,
 }
@@ -46,7 +51,7 @@ struct Need {
     find: fn() -> Option<PathBuf>,
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 9] = [
     Need {
         name: "PostgreSQL server",
         packages: &["postgresql"],
@@ -78,6 +83,21 @@ const NEEDS: [Need; 6] = [
         packages: &["podman"],
         find: || find_program("podman"),
     },
+    Need {
+        name: "buildah",
+        packages: &["buildah"],
+        find: || find_program("buildah"),
+    },
+    Need {
+        name: "containerd",
+        packages: &["containerd"],
+        find: || find_program("containerd"),
+    },
+    Need {
+        name: "containerd's client",
+        packages: &["containerd"],
+        find: || find_program("ctr"),
+    },
 ];
 
 /// Finds every tool and installs the missing ones, a line for each.
@@ -99,7 +119,12 @@ pub fn prepare(root: Root) -> Result<Tools> {
         bail!("the Docker daemon needs root: run as root or with passwordless sudo");
     }
     let venv = python_environment(&found(&NEEDS[4])?)?;
+    let ctr = found(&NEEDS[8])?;
+    let system = [("buildah", &*found(&NEEDS[6])?), ("ctr", &*ctr)];
     let tools = Tools {
+        clients: clients::prepare(&venv, &system)?,
+        containerd: found(&NEEDS[7])?,
+        ctr: ctr.clone(),
         aws: venv.join("bin/aws"),
         python: venv.join("bin/python"),
         postgres_bin: found(&NEEDS[0])?,
@@ -111,6 +136,7 @@ pub fn prepare(root: Root) -> Result<Tools> {
     };
     println!("  AWS CLI: {}", tools.aws.display());
     println!("  AWS SDK for Go: {}", tools.lightsail_go.display());
+    println!("  clients of registries: {}", tools.clients.display());
     Ok(tools)
 }
 

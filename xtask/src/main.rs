@@ -1,11 +1,13 @@
 //! Project automation: `cargo xtask <command>`. Each command is one module with one `run`.
 
 mod ci;
+mod clients;
 mod codegen;
 mod golang;
 mod install;
 mod layers;
 mod model;
+mod newer;
 mod process;
 mod services;
 mod test;

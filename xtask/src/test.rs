@@ -47,6 +47,8 @@ fn prepare_and_run(filters: &[String], tally: &mut Tally) -> Result<()> {
         .env("TEST_SKOPEO", &tools.skopeo)
         .env("TEST_PODMAN", &tools.podman)
         .env("TEST_LIGHTSAIL_GO", &tools.lightsail_go)
+        .env("TEST_CLIENTS", &tools.clients)
+        .env("TEST_CONTAINERD", &services.containerd_address)
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot run cargo test")?;
