@@ -65,10 +65,11 @@ fn tags_manifests_and_changed_images() {
         regctl image mod $REGISTRY/app:v1 --create v2 --annotation by=regctl
         regctl tag delete $REGISTRY/app:v1");
     assert_eq!(bench.tags("app"), ["v2"]);
-    // The tag goes alone, even as the only one of its image.
-    bench.detail("app", &format!("imageDigest={}", bench.index.digest));
-    bench.ok("regctl manifest delete $REGISTRY/app@$INDEX");
+    // An image goes with its last tag (BatchDeleteImage), an index without its images.
     bench.refused("regctl manifest get $REGISTRY/app@$INDEX");
+    bench.ok("regctl manifest get $REGISTRY/app@$FIRST");
+    bench.ok("regctl manifest delete $REGISTRY/app@$(regctl image digest $REGISTRY/app:v2)");
+    assert!(bench.tags("app").is_empty());
 }
 
 #[test]
