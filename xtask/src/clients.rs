@@ -4,9 +4,9 @@
 //!
 //! Must never install into the machine: that is `install.rs`.
 
-use crate::golang;
-use crate::newer;
+use crate::install::Tools;
 use crate::process::target_dir;
+use crate::{golang, newer};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,13 +27,24 @@ const MODULES: [(&str, &str, &str); 4] = [
     ("helm", "helm.sh/helm/v3/cmd/helm", "v3.22.0"),
 ];
 
-/// Makes the folder complete and gives its path; `system` are programs to link to.
+/// Where they lie.
+pub fn folder() -> PathBuf {
+    target_dir().join("tools/clients")
+}
+
+/// Makes the folder complete; `tools` has the programs to link to.
 ///
 /// # Errors
 /// When one of the clients cannot be had.
-pub fn prepare(venv: &Path, system: &[(&str, &Path)]) -> Result<PathBuf> {
-    let bin = target_dir().join("tools/clients");
+pub fn prepare(venv: &Path, tools: &Tools) -> Result<()> {
+    let bin = folder();
     fs::create_dir_all(&bin)?;
+    let system = [
+        ("buildah", &tools.buildah),
+        ("ctr", &tools.ctr),
+        ("docker", &tools.docker),
+        ("podman", &tools.podman),
+    ];
     for (name, program) in system {
         link(program, &bin.join(name))?;
     }
@@ -41,7 +52,7 @@ pub fn prepare(venv: &Path, system: &[(&str, &Path)]) -> Result<PathBuf> {
     for (name, package, version) in MODULES {
         golang::install(venv, &bin, name, package, version)?;
     }
-    Ok(bin)
+    Ok(())
 }
 
 /// Points `place` at `program`, whatever it was before.

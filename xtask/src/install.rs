@@ -33,6 +33,8 @@ pub struct Tools {
     pub lightsail_go: PathBuf,
     /// The folder with every other client of registries, by name.
     pub clients: PathBuf,
+    /// The buildah program.
+    pub buildah: PathBuf,
     /// The Docker client.
     pub docker: PathBuf,
     /// The Docker daemon.
@@ -119,12 +121,7 @@ pub fn prepare(root: Root) -> Result<Tools> {
         bail!("the Docker daemon needs root: run as root or with passwordless sudo");
     }
     let venv = python_environment(&found(&NEEDS[4])?)?;
-    let ctr = found(&NEEDS[8])?;
-    let system = [("buildah", &*found(&NEEDS[6])?), ("ctr", &*ctr)];
     let tools = Tools {
-        clients: clients::prepare(&venv, &system)?,
-        containerd: found(&NEEDS[7])?,
-        ctr: ctr.clone(),
         aws: venv.join("bin/aws"),
         python: venv.join("bin/python"),
         postgres_bin: found(&NEEDS[0])?,
@@ -132,8 +129,13 @@ pub fn prepare(root: Root) -> Result<Tools> {
         docker: found(&NEEDS[2])?,
         skopeo: found(&NEEDS[3])?,
         podman: found(&NEEDS[5])?,
+        buildah: found(&NEEDS[6])?,
+        containerd: found(&NEEDS[7])?,
+        ctr: found(&NEEDS[8])?,
         lightsail_go: golang::build(&venv)?,
+        clients: clients::folder(),
     };
+    clients::prepare(&venv, &tools)?;
     println!("  AWS CLI: {}", tools.aws.display());
     println!("  AWS SDK for Go: {}", tools.lightsail_go.display());
     println!("  clients of registries: {}", tools.clients.display());

@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
@@ -17,6 +18,15 @@ use crate::support::server::{Server, utf8};
 /// The media type of image manifests and of indexes (OCI image specification 1.1).
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// Settings of whoever runs the tests that would lead clients elsewhere.
+const STRANGE: [&str; 5] = [
+    "XDG_CONFIG_HOME",
+    "XDG_CACHE_HOME",
+    "XDG_DATA_HOME",
+    "CONTAINER_HOST",
+    "DOCKER_CONTEXT",
+];
 
 /// A server with the repositories `app` and `copy`, and a folder in which the clients run.
 pub struct Bench {
@@ -43,13 +53,44 @@ impl Bench {
         let index = index_of(&images);
         let folder = tempfile::tempdir().expect("a temporary folder");
         write_layout(&folder.path().join("layout"), "v1", &index, &images);
-        Self {
+        let bench = Self {
             server,
             aws,
             folder,
             images,
             index,
+        };
+        bench.keep_stores_apart();
+        bench
+    }
+
+    /// Gives the clients that keep images on the machine a store of their own, under their own names.
+    fn keep_stores_apart(&self) {
+        let home = utf8(self.folder.path());
+        let stores = format!("--root {home}/root --runroot {home}/run --storage-driver vfs");
+        let podman = format!(
+            "podman {stores} --tmpdir {home}/tmp --cgroup-manager cgroupfs --events-backend none"
+        );
+        let containerd = program::tool("TEST_CONTAINERD");
+        let space = self.server.address.replace(['.', ':'], "-");
+        let ctr = format!("ctr --address {} --namespace at-{space}", utf8(&containerd));
+        let buildah = format!("buildah {stores}");
+        let clients = program::tool("TEST_CLIENTS");
+        fs::create_dir(self.path("bin")).expect("a folder of programs");
+        for (name, line) in [("podman", podman), ("buildah", buildah), ("ctr", ctr)] {
+            let place = self.path("bin").join(name);
+            let script = format!("#!/bin/sh\nexec {}/{line} \"$@\"\n", utf8(&clients));
+            fs::write(&place, script).expect("a program");
+            fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).expect("its mode");
         }
+        self.write("auth.json", "{}");
+        // Docker finds its plug-ins in its configuration.
+        fs::create_dir_all(self.path("docker/cli-plugins")).expect("a folder of plug-ins");
+        symlink(
+            clients.join("docker-buildx"),
+            self.path("docker/cli-plugins/docker-buildx"),
+        )
+        .expect("a plug-in");
     }
 
     /// A server to which `login` has logged in: a client's command that reads the password.
@@ -63,14 +104,17 @@ impl Bench {
     /// the digests of the index and its two images in `$INDEX`, `$FIRST` and `$SECOND`.
     pub fn run(&self, script: &str) -> Said {
         let mut command: Command = program::limited("bash");
-        for name in ["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"] {
+        for name in STRANGE {
             command.env_remove(name);
         }
         command
             .envs(self.aws.environment())
-            .env("PATH", search_path())
+            .env("PATH", self.search_path())
             .env("HOME", self.folder.path())
             .env("DOCKER_CONFIG", self.path("docker"))
+            .env("DOCKER_HOST", program::tool("TEST_DOCKER_HOST"))
+            // The classic builder is part of every client.
+            .env("DOCKER_BUILDKIT", "0")
             .env("REGISTRY_AUTH_FILE", self.path("auth.json"))
             .env("REGISTRY", &self.server.address)
             .env("INDEX", &self.index.digest)
@@ -94,6 +138,16 @@ impl Bench {
     /// Runs a script that must fail by itself; both its outputs.
     pub fn refused(&self, script: &str) -> String {
         self.run(script).expect_failure()
+    }
+
+    /// The stores of this bench, the clients, the AWS CLI, then whatever the tests began with.
+    fn search_path(&self) -> String {
+        let clients = program::tool("TEST_CLIENTS");
+        let aws = program::tool("TEST_AWS");
+        let aws = aws.parent().expect("the folder of the AWS CLI");
+        let rest = std::env::var("PATH").expect("a search path");
+        let own = self.path("bin");
+        format!("{}:{}:{}:{rest}", utf8(&own), utf8(&clients), utf8(aws))
     }
 
     /// A file or folder of the clients.
@@ -194,13 +248,4 @@ pub fn list(value: &Value) -> Vec<Value> {
 /// The lines of an output, trimmed.
 pub fn lines(text: &str) -> Vec<&str> {
     text.lines().map(str::trim).collect()
-}
-
-/// The clients first, then the AWS CLI, then whatever the tests were started with.
-fn search_path() -> String {
-    let clients = program::tool("TEST_CLIENTS");
-    let aws = program::tool("TEST_AWS");
-    let aws = aws.parent().expect("the folder of the AWS CLI");
-    let rest = std::env::var("PATH").expect("a search path");
-    format!("{}:{}:{rest}", utf8(&clients), utf8(aws))
 }

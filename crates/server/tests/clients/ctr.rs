@@ -1,27 +1,16 @@
 //! containerd, by its client `ctr`, against the daemon that `cargo xtask test` started.
 
 use crate::bench::Bench;
-use crate::support::program;
-use crate::support::server::utf8;
 
 /// `ctr` has no login of its own: the password goes with every command.
-fn typed(bench: &Bench, script: &str) -> String {
-    let address = program::tool("TEST_CONTAINERD");
-    // A namespace of its own for each test: content would be shared.
-    let space = bench.server.address.replace(['.', ':'], "-");
-    format!(
-        "ctr() {{ command ctr --address {} --namespace t{space} \"$@\"; }}
-        LOGIN=AWS:$(aws ecr get-login-password)
-        {script}",
-        utf8(&address)
-    )
+fn typed(script: &str) -> String {
+    format!("LOGIN=AWS:$(aws ecr get-login-password)\n{script}")
 }
 
 /// The index is an image of containerd, and pushed to `app:v1`.
 fn with_an_index() -> Bench {
     let bench = Bench::new();
     bench.ok(&typed(
-        &bench,
         "
         tar -C layout -cf layout.tar .
         ctr images import --all-platforms --no-unpack --base-name $REGISTRY/app layout.tar
@@ -30,10 +19,9 @@ fn with_an_index() -> Bench {
     bench
 }
 
-/// Leaves nothing in the daemon's store.
+/// Leaves nothing in containerd's store.
 fn forget(bench: &Bench) {
     bench.ok(&typed(
-        bench,
         "ctr images ls --quiet | xargs -r -n 1 bash -c 'true'
         for image in $(ctr images ls --quiet); do ctr images rm --sync $image; done",
     ));
@@ -45,16 +33,13 @@ fn an_index_is_pushed_and_pulled() {
     bench.assert_described("app", "v1");
     for name in ["app:v1", "app@$INDEX"] {
         forget(&bench);
-        bench.ok(&typed(
-            &bench,
-            &format!(
-                "
+        bench.ok(&typed(&format!(
+            "
             ctr images pull --plain-http --user $LOGIN --all-platforms --snapshotter native \
                 $REGISTRY/{name}
             ctr images export --all-platforms all.tar $REGISTRY/{name}
             rm -rf all; mkdir all; tar -C all -xf all.tar"
-            ),
-        ));
+        )));
         bench.assert_whole("all");
     }
     forget(&bench);
@@ -64,7 +49,6 @@ fn an_index_is_pushed_and_pulled() {
 fn a_second_push_finds_everything_there() {
     let bench = with_an_index();
     bench.ok(&typed(
-        &bench,
         "
         ctr images tag $REGISTRY/app:v1 $REGISTRY/app:v2
         ctr images push --plain-http --user $LOGIN $REGISTRY/app:v2
@@ -82,11 +66,11 @@ fn what_is_deleted_or_forbidden_is_not_pulled() {
     forget(&bench);
     let pull = "ctr content fetch --plain-http --user $LOGIN $REGISTRY/app:v1";
     let wrong = pull.replace("$LOGIN", "AWS:wrong");
-    let said = bench.refused(&typed(&bench, &wrong));
+    let said = bench.refused(&typed(&wrong));
     assert!(said.contains("401"), "{said}");
-    bench.ok(&typed(&bench, pull));
+    bench.ok(&typed(pull));
     forget(&bench);
     bench.aws.delete_images("app", &["imageTag=v1"]);
-    let said = bench.refused(&typed(&bench, pull));
+    let said = bench.refused(&typed(pull));
     assert!(said.contains("not found"), "{said}");
 }

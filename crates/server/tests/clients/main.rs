@@ -7,6 +7,7 @@ mod buildx;
 mod cosign;
 mod crane;
 mod ctr;
+mod guide;
 mod helm;
 mod notation;
 mod oras;

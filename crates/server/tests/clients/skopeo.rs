@@ -11,7 +11,6 @@ const COPY: &str = "skopeo --insecure-policy copy --all --preserve-digests \
 
 fn with_an_index() -> Bench {
     let bench = Bench::new();
-    bench.write("auth.json", "{}");
     bench.ok(&format!(
         "aws ecr get-login-password | {LOGIN}
         {COPY} oci:layout:v1 docker://$REGISTRY/app:v1"
