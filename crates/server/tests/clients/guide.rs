@@ -16,7 +16,7 @@ fn every_command_of_the_guide_works() {
     let parts: Vec<&str> = guide.split("\n## ").collect();
     assert_eq!(
         parts.len(),
-        14,
+        13,
         "what is common, and a part for each client"
     );
     for part in parts {
