@@ -4,12 +4,12 @@ use crate::bench::Bench;
 
 /// `ctr` has no login of its own: the password goes with every command.
 fn typed(script: &str) -> String {
-    format!("LOGIN=AWS:$(aws ecr get-login-password)\n{script}")
+    format!("LOGIN=AWS:$(cat password)\n{script}")
 }
 
 /// The index is an image of containerd, and pushed to `app:v1`.
 fn with_an_index() -> Bench {
-    let bench = Bench::new();
+    let bench = Bench::logged_in("cat > password");
     bench.ok(&typed(
         "
         tar -C layout -cf layout.tar .
