@@ -19,6 +19,9 @@ use crate::support::server::{Server, utf8};
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
+/// What a shell ends with when it does not find a program: no refusal.
+const NO_SUCH_PROGRAM: i32 = 127;
+
 /// Settings of whoever runs the tests that would lead clients elsewhere.
 const STRANGE: [&str; 5] = [
     "XDG_CONFIG_HOME",
@@ -137,7 +140,9 @@ impl Bench {
 
     /// Runs a script that must fail by itself; both its outputs.
     pub fn refused(&self, script: &str) -> String {
-        self.run(script).expect_failure()
+        let said = self.run(script);
+        assert_ne!(said.code, Some(NO_SUCH_PROGRAM), "{said}");
+        said.expect_failure()
     }
 
     /// The stores of this bench, the clients, the AWS CLI, then whatever the tests began with.
