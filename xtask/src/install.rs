@@ -1,11 +1,11 @@
 //! What the tests need from outside of Rust, installed where that may be done: Debian packages
 //! through apt, the AWS clients and a Go toolchain through a Python environment inside the target
-//! folder.
+//! folder, and beside it the clients of registries (`clients.rs`).
 //!
 //! Must never install anything that is already there, and never go on without a needed tool.
 
 use crate::process::{Root, find_program, output, target_dir};
-use crate::{conformance, golang};
+use crate::{clients, conformance, golang};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -35,10 +35,17 @@ pub struct Tools {
     pub lightsail_go: PathBuf,
     /// The OCI conformance suite.
     pub oci_conformance: PathBuf,
+    /// The folder with every other client of registries, by name.
+    pub clients: PathBuf,
+    /// The buildah program.
+    pub buildah: PathBuf,
     /// The Docker client.
     pub docker: PathBuf,
     /// The Docker daemon.
     pub dockerd: PathBuf,
+    /// The containerd daemon and its client.
+    pub containerd: PathBuf,
+    pub ctr: PathBuf,
     /// The folder with `initdb`, `postgres` and `pg_isready`.
     pub postgres_bin: PathBuf,
 }
@@ -50,7 +57,7 @@ struct Need {
     find: fn() -> Option<PathBuf>,
 }
 
-const NEEDS: [Need; 7] = [
+const NEEDS: [Need; 10] = [
     Need {
         name: "PostgreSQL server",
         packages: &["postgresql"],
@@ -81,6 +88,21 @@ const NEEDS: [Need; 7] = [
         name: "Podman",
         packages: &["podman"],
         find: || find_program("podman"),
+    },
+    Need {
+        name: "buildah",
+        packages: &["buildah"],
+        find: || find_program("buildah"),
+    },
+    Need {
+        name: "containerd",
+        packages: &["containerd"],
+        find: || find_program("containerd"),
+    },
+    Need {
+        name: "containerd's client",
+        packages: &["containerd"],
+        find: || find_program("ctr"),
     },
     Need {
         name: "curl",
@@ -116,13 +138,19 @@ pub fn prepare(root: Root) -> Result<Tools> {
         docker: found(&NEEDS[2])?,
         skopeo: found(&NEEDS[3])?,
         podman: found(&NEEDS[5])?,
-        curl: found(&NEEDS[6])?,
-        lightsail_go: golang::build(&venv)?,
+        curl: found(&NEEDS[9])?,
         oci_conformance: conformance::build(&venv)?,
+        buildah: found(&NEEDS[6])?,
+        containerd: found(&NEEDS[7])?,
+        ctr: found(&NEEDS[8])?,
+        lightsail_go: golang::build(&venv)?,
+        clients: clients::folder(),
     };
+    clients::prepare(&venv, &tools)?;
     println!("  AWS CLI: {}", tools.aws.display());
     println!("  AWS SDK for Go: {}", tools.lightsail_go.display());
     println!("  OCI conformance: {}", tools.oci_conformance.display());
+    println!("  clients of registries: {}", tools.clients.display());
     Ok(tools)
 }
 

@@ -2,12 +2,14 @@
 
 mod bench;
 mod ci;
+mod clients;
 mod codegen;
 mod conformance;
 mod golang;
 mod install;
 mod layers;
 mod model;
+mod newer;
 mod process;
 mod services;
 mod test;

@@ -1,5 +1,5 @@
-//! The servers that the tests talk to: one PostgreSQL cluster and one Docker daemon, each with
-//! folders and a port or socket of its own, both ended when their value is dropped.
+//! The servers that the tests talk to: one PostgreSQL cluster, one Docker daemon and one containerd,
+//! each with folders and a port or socket of its own, all ended when their value is dropped.
 //!
 //! Must never touch a cluster or daemon of the machine, nor listen beyond 127.0.0.1.
 
@@ -24,13 +24,16 @@ pub struct Services {
     pub postgres_url: String,
     /// For `TEST_DOCKER_HOST`.
     pub docker_host: String,
+    /// For `TEST_CONTAINERD`.
+    pub containerd_address: String,
     // Dropped in this order: processes first, then the folders that they use.
     _postgres: Running,
     _dockerd: Running,
+    _containerd: Running,
     _folders: Vec<Folder>,
 }
 
-/// Starts both services and waits until they answer.
+/// Starts all services and waits until they answer.
 pub fn start(tools: &Tools, root: Root) -> Result<Services> {
     let name = format!("roadstead-{}", std::process::id());
     remove_leftovers(root);
@@ -52,12 +55,15 @@ pub fn start(tools: &Tools, root: Root) -> Result<Services> {
     };
     let (postgres_url, postgres) = start_postgres(tools, owner, &cluster, &scratch.path)?;
     let (docker_host, dockerd) = start_dockerd(tools, root, &scratch.path, &runtime)?;
+    let (containerd_address, containerd) = start_containerd(tools, root, &scratch.path, &runtime)?;
     folders.push(scratch);
     Ok(Services {
         postgres_url,
         docker_host,
+        containerd_address,
         _postgres: postgres,
         _dockerd: dockerd,
+        _containerd: containerd,
         _folders: folders,
     })
 }
@@ -169,6 +175,40 @@ fn start_dockerd(
         output(Command::new(&tools.docker).args(["--host", &host, "info"])).is_ok()
     })?;
     Ok((host, dockerd))
+}
+
+fn start_containerd(
+    tools: &Tools,
+    root: Root,
+    scratch: &Path,
+    runtime: &Path,
+) -> Result<(String, Running)> {
+    let address = runtime.join("containerd.sock").display().to_string();
+    let own = |flag: &str| output(Command::new("id").arg(flag));
+    let settings = format!(
+        "version = 2\nroot = '{}'\nstate = '{}'\n\
+         disabled_plugins = ['io.containerd.grpc.v1.cri']\n\
+         [grpc]\naddress = '{address}'\nuid = {}\ngid = {}\n",
+        scratch.join("containerd").display(),
+        runtime.join("containerd-state").display(),
+        own("-u")?,
+        own("-g")?,
+    );
+    let file = scratch.join("containerd.toml");
+    fs::write(&file, settings)?;
+    let mut command = root.command("setpriv").context("containerd needs root")?;
+    command
+        .args(["--pdeathsig", "TERM", "--"])
+        .arg(&tools.containerd)
+        .arg("--config")
+        .arg(&file);
+    let log = scratch.join("containerd.log");
+    let mut containerd = Running::spawn("containerd", command, &log, "TERM")?;
+    containerd.root = root;
+    containerd.wait_until(|| {
+        output(Command::new(&tools.ctr).args(["--address", &address, "version"])).is_ok()
+    })?;
+    Ok((address, containerd))
 }
 
 /// A child process that is ended, and waited for, when dropped.

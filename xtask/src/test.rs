@@ -49,6 +49,8 @@ fn prepare_and_run(filters: &[String], tally: &mut Tally) -> Result<()> {
         .env("TEST_CURL", &tools.curl)
         .env("TEST_LIGHTSAIL_GO", &tools.lightsail_go)
         .env("TEST_OCI_CONFORMANCE", &tools.oci_conformance)
+        .env("TEST_CLIENTS", &tools.clients)
+        .env("TEST_CONTAINERD", &services.containerd_address)
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot run cargo test")?;

@@ -148,7 +148,10 @@ fn what_was_copied_in_comes_out_byte_for_byte() {
     let inspected = world.expect("inspect", &["--override-arch", "arm64"], &world.name("v1"));
     let inspected: Value = serde_json::from_str(&inspected).expect("JSON");
     assert_eq!(inspected["Architecture"], "arm64");
-    assert_eq!(inspected["Layers"], json!([world.images[1].layer.digest]));
+    assert_eq!(
+        inspected["Layers"],
+        json!([world.images[1].layers[0].digest])
+    );
 
     let folder = tempfile::tempdir().expect("a folder");
     let to = format!("oci:{}:back", utf8(folder.path()));

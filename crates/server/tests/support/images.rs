@@ -30,11 +30,11 @@ impl Blob {
     }
 }
 
-/// An image of one layer.
+/// An image of one platform.
 #[derive(Clone, Debug)]
 pub struct Image {
     pub config: Blob,
-    pub layer: Blob,
+    pub layers: Vec<Blob>,
     pub manifest: Blob,
     architecture: &'static str,
 }
@@ -42,32 +42,40 @@ pub struct Image {
 impl Image {
     /// An image whose layer holds the one file `hello` with 64 KiB that follow from `seed`.
     pub fn new(seed: &str, architecture: &'static str) -> Self {
-        let layer = Blob::new(tar_of("hello", &content(seed, 64 * 1024)));
+        Self::of_layers(&[seed], architecture)
+    }
+
+    /// An image of a layer of that kind for each seed; its label is the last of them.
+    pub fn of_layers(seeds: &[&str], architecture: &'static str) -> Self {
+        let layer = |seed: &&str| Blob::new(tar_of("hello", &content(seed, 64 * 1024)));
+        let layers: Vec<Blob> = seeds.iter().map(layer).collect();
+        let ids: Vec<&str> = layers.iter().map(|one| one.digest.as_str()).collect();
         let config = json!({
             "architecture": architecture,
             "os": "linux",
-            "rootfs": {"type": "layers", "diff_ids": [layer.digest]},
-            "config": {"Labels": {"seed": seed}},
+            "rootfs": {"type": "layers", "diff_ids": ids},
+            "config": {"Labels": {"seed": seeds.last()}},
         });
         let config = Blob::new(config.to_string().into_bytes());
+        let described: Vec<Value> = layers.iter().map(|one| one.descriptor(LAYER)).collect();
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": config.descriptor(CONFIG),
-            "layers": [layer.descriptor(LAYER)],
+            "layers": described,
         });
         let manifest = Blob::new(manifest.to_string().into_bytes());
         Self {
             config,
-            layer,
+            layers,
             manifest,
             architecture,
         }
     }
 
     /// What a registry stores as blobs: not the manifest.
-    pub fn blobs(&self) -> [&Blob; 2] {
-        [&self.config, &self.layer]
+    pub fn blobs(&self) -> Vec<&Blob> {
+        [&self.config].into_iter().chain(&self.layers).collect()
     }
 
     /// The manifest's digest, which is the image's.
@@ -96,7 +104,7 @@ pub fn write_layout(folder: &Path, name: &str, index: &Blob, images: &[Image]) {
     fs::create_dir_all(&blobs).expect("a layout folder");
     let below = images
         .iter()
-        .flat_map(|image| [&image.config, &image.layer, &image.manifest]);
+        .flat_map(|image| image.blobs().into_iter().chain([&image.manifest]));
     for blob in below.chain([index]) {
         let hex = blob.digest.trim_start_matches("sha256:");
         fs::write(blobs.join(hex), &blob.bytes).expect("a blob file");

@@ -7,6 +7,7 @@
 
 pub mod aws;
 pub mod docker;
+pub mod guide;
 pub mod images;
 pub mod program;
 pub mod server;
