@@ -44,7 +44,7 @@ fn is_tag_byte(b: u8) -> bool {
 }
 
 /// What the last path segment of a manifest request names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reference {
     /// A tag.
     Tag(ImageTag),

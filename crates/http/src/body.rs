@@ -153,6 +153,7 @@ pub fn pieces(body: Body, bytes: Option<u64>) -> Pieces {
 /// Sends the bytes of a blob.
 pub fn blob(blob: BlobBody) -> Body {
     match blob {
+        BlobBody::Bytes(bytes) => full(bytes),
         BlobBody::File {
             file,
             offset,

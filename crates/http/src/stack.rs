@@ -1,6 +1,7 @@
 //! The way of a request, top to bottom: which face answers it, and what every answer carries.
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body as _;
 
 use crate::body::{self, Body};
 use crate::endpoint::{self, Endpoint};
@@ -38,12 +39,13 @@ pub async fn answer(
         (Entry::Full, Face::Logos | Face::Endpoint(_)) => {
             busy(text(StatusCode::SERVICE_UNAVAILABLE, BUSY))
         }
-        (_, Face::Admin) => admin::handle(faces, &arrived, request).await,
         (Entry::Free, Face::Oci) => oci::handle(faces, &arrived, request).await,
-        (Entry::Free, Face::Logos) => logos::handle(faces, &arrived, request).await,
-        (Entry::Free, Face::Aws) => aws::handle(faces, &arrived, request).await,
+        // What is waited for least is apart: a request costs what its own way takes.
+        (_, Face::Admin) => Box::pin(admin::handle(faces, &arrived, request)).await,
+        (Entry::Free, Face::Logos) => Box::pin(logos::handle(faces, &arrived, request)).await,
+        (Entry::Free, Face::Aws) => Box::pin(aws::handle(faces, &arrived, request)).await,
         (Entry::Free, Face::Endpoint(endpoint)) => {
-            endpoint::handle(faces, &arrived, &endpoint, request).await
+            Box::pin(endpoint::handle(faces, &arrived, &endpoint, request)).await
         }
     };
     let status = response.status();
@@ -65,7 +67,8 @@ pub async fn answer(
 /// Lets an early answer reach a sender that is still sending. Who only asks whether to send a body
 /// is not told to send one that nobody wants.
 fn lingering(request: Request<Body>) -> Request<Body> {
-    match request.headers().contains_key(header::EXPECT) {
+    let has_none = request.body().is_end_stream();
+    match has_none || request.headers().contains_key(header::EXPECT) {
         true => request,
         false => request.map(body::lingering),
     }

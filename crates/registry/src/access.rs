@@ -7,7 +7,7 @@
 pub mod containers;
 
 use std::ops::Deref;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use roadstead_domain::arn::RepositoryArn;
 use roadstead_domain::ids::{AccountId, Region};
@@ -18,12 +18,12 @@ use roadstead_domain::policy::evaluate::{Policies, evaluate};
 use roadstead_domain::policy::parse::PolicyKind;
 use roadstead_domain::policy::request::{Context as Conditions, Request};
 use roadstead_domain::public::arn::PublicRepositoryArn;
-use roadstead_domain::resource_tag::ResourceTag;
 use roadstead_store::metadata::{MetadataRead, RegistryKey, StoreError};
 
 use crate::Registry;
 use crate::context::{Principal, RequestContext};
 use crate::error::Error;
+use crate::hot::{KnownRepository, Named};
 
 /// Proof that the request may do what it is about to do with this.
 #[derive(Debug, Clone)]
@@ -78,23 +78,53 @@ impl Registry {
         if action == "DeleteRepositoryPolicy" && is_owner(context, &key) {
             return Ok(Authorized(key));
         }
-        let stored = self
-            .metadata
-            .read(key.clone(), |tx, key| {
-                Box::pin(async move { policy_in_play(tx, key).await })
-            })
-            .await?;
-        let mut conditions = conditions(context);
-        match &stored {
-            None => decide(context, action, &key, &conditions, &[])?,
+        let known = self.known_repository(&key).await?;
+        match known.as_ref().and_then(|known| known.policy.as_ref()) {
+            None => decide(context, action, &key, || conditions(context), &[])?,
             Some((policy, tags)) => {
-                let tags = tags.iter();
-                let tags = tags.map(|tag| (tag.key.as_str(), tag.value.as_str()));
-                conditions.set_resource_tags(service(key.kind), tags);
-                decide(context, action, &key, &conditions, &[policy])?;
+                let conditions = || {
+                    let mut conditions = conditions(context);
+                    let tags = tags.iter();
+                    let tags = tags.map(|tag| (tag.key.as_str(), tag.value.as_str()));
+                    conditions.set_resource_tags(service(key.kind), tags);
+                    conditions
+                };
+                decide(context, action, &key, conditions, &[policy])?;
             }
         }
         Ok(Authorized(key))
+    }
+
+    /// The live repository with this name, as it is now.
+    pub(crate) async fn known_repository(
+        &self,
+        key: &RepositoryKey,
+    ) -> Result<Option<Arc<KnownRepository>>, Error> {
+        let id = match self.hot.repository(&*self.metadata, key) {
+            Named::Still(known) => return Ok(Some(known)),
+            Named::Once(id) => id,
+            // An epoch can only be asked for once the id is known.
+            Named::Never => match self.load_repository(key).await? {
+                Some(found) => found.id,
+                None => return Ok(None),
+            },
+        };
+        let epoch = self.metadata.epoch(id);
+        let found = self.load_repository(key).await?.map(Arc::new);
+        if let (Some(found), Some(epoch)) = (&found, epoch)
+            && found.id == id
+        {
+            self.hot.keep_repository(key, epoch, found);
+        }
+        Ok(found)
+    }
+
+    async fn load_repository(&self, key: &RepositoryKey) -> Result<Option<KnownRepository>, Error> {
+        self.metadata
+            .read(key.clone(), |tx, key| {
+                Box::pin(async move { known_repository(tx, key).await })
+            })
+            .await
     }
 
     /// Whether the caller could still replace the policy of a repository under this one.
@@ -103,8 +133,8 @@ impl Registry {
         key: &RepositoryKey,
         policy: &PolicyDocument,
     ) -> bool {
-        let conditions = conditions(context);
-        decide(context, "SetRepositoryPolicy", key, &conditions, &[policy]).is_ok()
+        let conditions = || conditions(context);
+        decide(context, "SetRepositoryPolicy", key, conditions, &[policy]).is_ok()
     }
 }
 
@@ -114,22 +144,31 @@ fn is_owner(context: &RequestContext, key: &RepositoryKey) -> bool {
     matches!(&context.principal, Principal::Root { account, .. } if *account == key.account)
 }
 
-/// The policy of a repository, with the tags that its conditions may ask for.
-async fn policy_in_play(
+/// A repository with its policy, and the tags that the conditions of that may ask for.
+async fn known_repository(
     tx: &mut dyn MetadataRead,
     key: &RepositoryKey,
-) -> Result<Option<(PolicyDocument, Vec<ResourceTag>)>, Error> {
+) -> Result<Option<KnownRepository>, Error> {
     let Some(repository) = tx.repository(key).await? else {
         return Ok(None);
     };
-    let Some(text) = tx.repository_policy(repository.id).await? else {
-        return Ok(None);
+    let id = repository.id;
+    let Some(text) = tx.repository_policy(id).await? else {
+        return Ok(Some(KnownRepository {
+            id,
+            policy: None,
+            policy_bytes: 0,
+        }));
     };
     // Only what could be read was ever stored; what cannot must not count as no policy.
     let policy = PolicyDocument::parse(policy_kind(key.kind), &text)
         .map_err(|error| StoreError::Corrupt(format!("a repository policy: {}", error.reason())))?;
-    let tags = tx.resource_tags(repository.id).await?;
-    Ok(Some((policy, tags)))
+    let tags = tx.resource_tags(id).await?;
+    Ok(Some(KnownRepository {
+        id,
+        policy: Some((policy, tags)),
+        policy_bytes: text.len(),
+    }))
 }
 
 /// What kind of policy a repository has.
@@ -164,17 +203,9 @@ fn decide(
     context: &RequestContext,
     action: &str,
     key: &RepositoryKey,
-    conditions: &Conditions,
+    conditions: impl FnOnce() -> Conditions,
     policies: &[&PolicyDocument],
 ) -> Result<(), Error> {
-    let request = Request {
-        requester: &context.principal.requester(),
-        action: &format!("{}:{action}", service(key.kind)),
-        resource: &arn(key),
-        resource_account: &key.account,
-        context: conditions,
-        now: context.now,
-    };
     let identity = match &context.principal {
         Principal::Anonymous | Principal::Root { .. } => None,
         Principal::ContainerPuller(_) => PULLER_POLICY.as_ref(),
@@ -183,6 +214,27 @@ fn decide(
         identity: &identity.into_iter().collect::<Vec<_>>(),
         resource: policies,
         ..Policies::default()
+    };
+    let requester = context.principal.requester();
+    let bare = Request {
+        requester: &requester,
+        action: "",
+        resource: "",
+        resource_account: &key.account,
+        context: &Conditions::default(),
+        now: context.now,
+    };
+    // Without a policy there is nothing that could look at names and conditions: most requests are
+    // spared making them.
+    let has_none = identity.is_none() && policies.is_empty();
+    if has_none && evaluate(&bare, &in_play).is_allowed() {
+        return Ok(());
+    }
+    let request = Request {
+        action: &format!("{}:{action}", service(key.kind)),
+        resource: &arn(key),
+        context: &conditions(),
+        ..bare
     };
     match denial(&request, evaluate(&request, &in_play)) {
         None => Ok(()),

@@ -19,6 +19,13 @@ pub trait Ids: Send + Sync {
     /// Fills `bytes` with randomness fit for keys.
     fn fill(&self, bytes: &mut [u8]);
 
+    /// 128 bits that name one thing and no other. Unlike those of [`Self::fill`] they may be guessed.
+    fn name(&self) -> u128 {
+        let mut bytes = [0; 16];
+        self.fill(&mut bytes);
+        u128::from_le_bytes(bytes)
+    }
+
     /// A number larger than every one given before by this process, near the microseconds of `now`.
     fn sequence(&self, now: Timestamp) -> i64;
 }
@@ -33,7 +40,7 @@ impl dyn Ids + '_ {
 
     /// A request id in the form of AWS's: a UUID.
     pub fn request_id(&self) -> String {
-        uuid_text(self.bits())
+        uuid_text(self.name())
     }
 }
 

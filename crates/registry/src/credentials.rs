@@ -4,7 +4,7 @@
 //! up at most every five seconds per key.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::Registry;
+use crate::cache::Cache;
 use crate::context::{ContainerPuller, Principal, RequestContext};
 use crate::error::Error;
 use crate::keyring::Purpose;
@@ -25,6 +26,10 @@ use crate::keyring::Purpose;
 const KEY_CACHE_AGE: Span = Span::seconds(5);
 /// More keys than this are not remembered at once.
 const KEY_CACHE_ENTRIES_MAX: usize = 10_000;
+/// What opened tokens take together, bytes.
+const TOKEN_CACHE_BYTES: usize = 2 * 1024 * 1024;
+/// What one takes besides, about.
+const TOKEN_BYTES: usize = 400;
 /// How long a node has for a pull; ours.
 const NODE_TOKEN_LIFETIME: Span = Span::hours(1);
 /// How long a token of the token endpoint is good for whoever has logged in: clients ask for the
@@ -128,6 +133,25 @@ impl KeyCache {
     fn remove(&self, id: &str) {
         self.lock().remove(id);
     }
+}
+
+/// Who tokens speak for, by the hash of the token: what a token says never changes, and the ring
+/// that opens it is the server's for as long as it runs. Whether its time is over and whether its
+/// key still works is asked on each use. Nothing of the tokens themselves is kept, and no time
+/// tells how much of a guess is right.
+pub(crate) struct TokenCache(Cache<[u8; 32], Arc<TokenHolder>>);
+
+impl Default for TokenCache {
+    fn default() -> Self {
+        Self(Cache::new(TOKEN_CACHE_BYTES))
+    }
+}
+
+fn sha256(text: &str) -> [u8; 32] {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest.as_ref());
+    hash
 }
 
 impl Registry {
@@ -324,6 +348,19 @@ impl Registry {
     }
 
     fn unseal(&self, password: &str) -> Option<TokenHolder> {
+        let hash = sha256(password);
+        if let Some(holder) = self.token_cache.0.get(&hash) {
+            return Some(TokenHolder::clone(&holder));
+        }
+        let holder = self.open_sealed(password)?;
+        let bytes = password.len() + TOKEN_BYTES;
+        self.token_cache
+            .0
+            .put(&hash, Arc::new(holder.clone()), bytes);
+        Some(holder)
+    }
+
+    fn open_sealed(&self, password: &str) -> Option<TokenHolder> {
         let sealed = URL_SAFE_NO_PAD.decode(password).ok()?;
         let plain = self.keyring.open(Purpose::Token, &sealed).ok()?;
         let text: TokenText = serde_json::from_slice(&plain).ok()?;

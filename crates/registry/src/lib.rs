@@ -28,6 +28,8 @@ pub mod undelete;
 pub mod uploads;
 pub mod work;
 
+mod cache;
+mod hot;
 mod loading;
 
 use std::sync::{Arc, Mutex};
@@ -41,7 +43,8 @@ use roadstead_store::metadata::MetadataStore;
 
 use crate::containers::Containers;
 use crate::context::{Clock, Ids};
-use crate::credentials::KeyCache;
+use crate::credentials::{KeyCache, TokenCache};
+use crate::hot::Hot;
 use crate::keyring::KeyRing;
 use crate::public::{PullLimits, PullRates};
 use crate::pull_times::PullTimes;
@@ -135,6 +138,8 @@ pub struct Registry {
     sweeping: tokio::sync::Mutex<()>,
     swept: Mutex<SweepReport>,
     key_cache: KeyCache,
+    token_cache: TokenCache,
+    hot: Hot,
     containers: Containers,
 }
 
@@ -166,6 +171,8 @@ impl Registry {
             sweeping,
             swept: Mutex::default(),
             key_cache,
+            token_cache: TokenCache::default(),
+            hot: Hot::default(),
             containers: Containers::default(),
         }
     }

@@ -1,11 +1,13 @@
 //! Reading manifests and blobs by the OCI names: the hot path of pulls.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::RepositoryId;
-use roadstead_domain::image::{Image, ImageId, ImageStatus};
+use roadstead_domain::image::{ImageId, ImageStatus};
+use roadstead_domain::media_type::MediaType;
 use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::reference::{ImageTag, Reference};
 use roadstead_domain::time::{Span, Timestamp};
@@ -24,10 +26,11 @@ pub use roadstead_store::metadata::BlobLink;
 /// A manifest as it is pulled.
 #[derive(Debug, Clone)]
 pub struct PulledManifest {
-    repository: RepositoryId,
-    /// The image.
-    pub image: Image,
-    /// The exact bytes; empty if only the head was asked for.
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: MediaType,
+    /// The exact bytes.
     pub bytes: Bytes,
 }
 
@@ -49,30 +52,51 @@ impl SeenBlob {
 }
 
 impl Registry {
-    /// The manifest that `reference` names, with its bytes if `with_bytes`. Archived images cannot
-    /// be pulled.
+    /// The manifest that `reference` names. To take it is a pull, to look at it is not. Archived
+    /// images cannot be pulled.
     pub async fn manifest(
         &self,
         context: &RequestContext,
         key: Authorized<RepositoryKey>,
         reference: Reference,
-        with_bytes: bool,
-    ) -> Result<PulledManifest, Error> {
-        let input = (key.into_inner(), reference, with_bytes);
-        let pulled = self
+        is_taken: bool,
+    ) -> Result<Arc<PulledManifest>, Error> {
+        let key = key.into_inner();
+        let known = self.known_repository(&key).await?;
+        let Some(repository) = known.map(|known| known.id) else {
+            return Err(Error::RepositoryNotFound(Place::from(&key)));
+        };
+        let named = (repository, reference);
+        let pulled = match self.hot.manifest(&*self.metadata, &named) {
+            Some(pulled) => pulled,
+            None => self.load_manifest(key, &named).await?,
+        };
+        if is_taken {
+            self.pull_times
+                .note(repository, &pulled.digest, context.now);
+        }
+        Ok(pulled)
+    }
+
+    async fn load_manifest(
+        &self,
+        key: RepositoryKey,
+        named: &(RepositoryId, Reference),
+    ) -> Result<Arc<PulledManifest>, Error> {
+        let epoch = self.metadata.epoch(named.0);
+        let (found, pulled) = self
             .metadata
-            .read(input, |tx, (key, reference, with_bytes)| {
-                Box::pin(async move { pull(tx, key, reference, *with_bytes).await })
+            .read((key, named.1.clone()), |tx, (key, reference)| {
+                Box::pin(async move { pull(tx, key, reference).await })
             })
             .await?;
-        if with_bytes {
-            let PulledManifest {
-                repository, image, ..
-            } = &pulled;
-            self.pull_times
-                .note(*repository, &image.digest, context.now);
+        let pulled = Arc::new(pulled);
+        if let Some(epoch) = epoch
+            && found == named.0
+        {
+            self.hot.keep_manifest(named, epoch, &pulled);
         }
-        Ok::<_, Error>(pulled)
+        Ok(pulled)
     }
 
     /// Tags of a repository in lexical order, after `after`.
@@ -102,21 +126,40 @@ impl Registry {
         digest: Digest,
     ) -> Result<SeenBlob, Error> {
         let key = key.into_inner();
+        let known = self.known_repository(&key).await?;
+        let Some(repository) = known.map(|known| known.id) else {
+            return Err(Error::RepositoryNotFound(Place::from(&key)));
+        };
+        let named = (repository, digest);
+        if let Some(link) = self.hot.link(&*self.metadata, &named) {
+            return Ok(SeenBlob {
+                link: BlobLink::clone(&link),
+                is_in_image: true,
+            });
+        }
         let place = Place::from(&key);
-        let input = (key, digest.clone());
+        let epoch = self.metadata.epoch(repository);
         let seen = self
             .metadata
-            .read(input, |tx, (key, digest)| {
+            .read((key, named.1.clone()), |tx, (key, digest)| {
                 Box::pin(async move {
                     let repository = loading::repository(tx, key).await?.id;
                     Ok::<_, Error>(seen(tx, repository, digest).await?)
                 })
             })
             .await?;
-        seen.ok_or_else(|| Error::LayerNotFound {
-            digest: digest.to_string(),
-            place,
-        })
+        let Some(seen) = seen else {
+            let digest = named.1.to_string();
+            return Err(Error::LayerNotFound { digest, place });
+        };
+        if let Some(epoch) = epoch
+            && seen.is_in_image
+            && seen.link.repository == repository
+        {
+            let link = Arc::new(seen.link.clone());
+            self.hot.keep_link(&named, epoch, &link);
+        }
+        Ok(seen)
     }
 
     /// Renews the grace of an unreferenced blob (F02): a pusher that is told "it exists" will not
@@ -166,8 +209,8 @@ impl Registry {
         link: &BlobLink,
         range: Range<u64>,
     ) -> Result<BlobBody, Error> {
-        self.blobs
-            .read(&link.key, range)
+        self.hot
+            .read_blob(&*self.blobs, link, range)
             .await
             .map_err(|error| match error {
                 BlobError::NotFound(_) => Error::LayerNotFound {
@@ -196,8 +239,7 @@ async fn pull(
     tx: &mut dyn MetadataRead,
     key: &RepositoryKey,
     reference: &Reference,
-    with_bytes: bool,
-) -> Result<PulledManifest, Error> {
+) -> Result<(RepositoryId, PulledManifest), Error> {
     let repository = loading::repository(tx, key).await?.id;
     let not_found = || {
         let id = match reference {
@@ -218,16 +260,11 @@ async fn pull(
     if image.status != ImageStatus::Active {
         return Err(Error::ImageArchived);
     }
-    let bytes = match with_bytes {
-        true => tx
-            .manifest(repository, &digest)
-            .await?
-            .ok_or_else(not_found)?,
-        false => Bytes::new(),
+    let bytes = tx.manifest(repository, &digest).await?;
+    let pulled = PulledManifest {
+        digest,
+        media_type: image.media_type,
+        bytes: bytes.ok_or_else(not_found)?,
     };
-    Ok(PulledManifest {
-        repository,
-        image,
-        bytes,
-    })
+    Ok((repository, pulled))
 }

@@ -1,6 +1,6 @@
 //! The real world: the only place that reads a clock or draws randomness.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use roadstead_domain::time::Timestamp;
@@ -21,18 +21,45 @@ impl Clock for SystemClock {
 }
 
 /// Randomness from the system.
-#[derive(Default)]
 pub struct SystemIds {
     latest: AtomicI64,
+    /// Where the names of this process begin.
+    first_name: u128,
+    names: AtomicU64,
+}
+
+/// Odd, so that no name comes twice; without a pattern, so that they do not look alike.
+const NAME_STEP: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+
+impl Default for SystemIds {
+    fn default() -> Self {
+        let mut bytes = [0; 16];
+        randomness(&mut bytes);
+        Self {
+            latest: AtomicI64::default(),
+            first_name: u128::from_le_bytes(bytes),
+            names: AtomicU64::default(),
+        }
+    }
+}
+
+fn randomness(bytes: &mut [u8]) {
+    if aws_lc_rs::rand::fill(bytes).is_err() {
+        // Without randomness no key, token or id is safe to make.
+        tracing::error!("the system gives no randomness");
+        std::process::abort();
+    }
 }
 
 impl Ids for SystemIds {
     fn fill(&self, bytes: &mut [u8]) {
-        if aws_lc_rs::rand::fill(bytes).is_err() {
-            // Without randomness no key, token or id is safe to make.
-            tracing::error!("the system gives no randomness");
-            std::process::abort();
-        }
+        randomness(bytes);
+    }
+
+    fn name(&self) -> u128 {
+        let number = self.names.fetch_add(1, Ordering::Relaxed);
+        let steps = u128::from(number).wrapping_mul(NAME_STEP);
+        self.first_name.wrapping_add(steps)
     }
 
     fn sequence(&self, now: Timestamp) -> i64 {
@@ -53,6 +80,15 @@ pub fn next_in_sequence(latest: &AtomicI64, now: Timestamp) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_come_once() {
+        let [one, other] = [SystemIds::default(), SystemIds::default()];
+        let ids: [&dyn Ids; 2] = [&one, &other];
+        let named = (0..20_000).map(|n| ids[n % 2].request_id());
+        let different: std::collections::HashSet<String> = named.collect();
+        assert_eq!(different.len(), 20_000);
+    }
 
     #[test]
     fn f42_the_sequence_rises_even_if_the_clock_falls() {

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 use roadstead_domain::digest::{Algorithm, Digest};
 use roadstead_domain::ids::BlobKey;
 use roadstead_domain::upload::HashState;
-use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, BlobWriter};
+use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, SMALL_BYTES};
 use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::disk::{Disk, Kernel, blob_error, off_thread};
@@ -129,10 +130,18 @@ impl BlobStore for FileBlobs {
                     format!("{range:?} was asked of {held} bytes under {key}"),
                 )));
             }
+            let (offset, length) = (range.start, range.end - range.start);
+            if length <= SMALL_BYTES {
+                let mut bytes = vec![0; length as usize];
+                file.read_exact_at(&mut bytes, offset)
+                    .map_err(BlobError::Io)?;
+                return Ok(BlobBody::Bytes(bytes.into()));
+            }
+            let file = Arc::new(file);
             Ok(BlobBody::File {
-                file: Arc::new(file),
-                offset: range.start,
-                length: range.end - range.start,
+                file,
+                offset,
+                length,
             })
         })
         .await

@@ -1,8 +1,9 @@
 //! How SQLite runs our statements, checked while the contract runs them.
 //!
 //! A third store, for these tests only: before each statement it asks for the plan and fails the
-//! case if a table is read from end to end or sorted. So a page costs the page and a deletion what
-//! it names, and a new statement is checked as soon as a case of the contract uses it.
+//! case if a table is read from end to end or sorted, or if the statement had to be planned anew.
+//! So a page costs the page and a deletion what it names, and a new statement is checked as soon as
+//! a case of the contract uses it.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,7 +11,7 @@ use async_trait::async_trait;
 use roadstead_store::metadata::contract::{Subject, fresh_account};
 use roadstead_store::metadata::{ErasedRead, ErasedWrite, MetadataStore, StoreError, Verdict};
 use roadstead_store::metadata_contract;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, StatementStatus, params_from_iter};
 
 use crate::sql::{Param, Row, Sql, Tx};
 use crate::sqlite::connection::{SqliteTx, migrate, open_writer, run_at_once};
@@ -47,6 +48,10 @@ fn check_plan(connection: &Connection, sql: &str, params: &[Param<'_>]) {
     for step in steps.map(|step| step.expect("a step")) {
         assert!(!is_slow(&step, sql), "{step}: {sql}");
     }
+    // Once prepared it stays so: the last time that it ran, and every time before.
+    let kept = connection.prepare_cached(sql).expect("a statement");
+    let again = kept.get_status(StatementStatus::RePrepare);
+    assert_eq!(again, 0, "planned anew: {sql}");
 }
 
 struct Explained<'c>(SqliteTx<'c>);
@@ -98,6 +103,7 @@ impl ExplainedStore {
         let mut tx = Tx(Explained(SqliteTx {
             connection: &mut connection,
             failure: None,
+            changed: Vec::new(),
         }));
         let answer = run_at_once(&mut tx, body);
         let failure = tx.0.0.failure.take();

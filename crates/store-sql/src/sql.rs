@@ -3,6 +3,7 @@
 //! Statements number their parameters `?1 ?2 …`; integers are 64 bits, booleans 0 and 1. A driver
 //! implements [`Sql`]; the port's traits are implemented once, over [`Tx`].
 
+use roadstead_domain::ids::RepositoryId;
 use roadstead_store::metadata::StoreError;
 
 /// One parameter of a statement.
@@ -130,6 +131,10 @@ pub(crate) trait Sql: Send {
         sql: &'static str,
         sets: &[Vec<Param<'_>>],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Takes down that this transaction takes away or replaces something of a repository that a
+    /// read may have found: its epoch ends with the commit. A driver without epochs need not.
+    fn changes(&mut self, _repository: RepositoryId) {}
 }
 
 /// The port's handle of one transaction over a driver.

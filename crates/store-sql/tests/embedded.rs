@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use roadstead_domain::ids::{AccountId, BlobKey, Region};
+use roadstead_domain::ids::{AccountId, BlobKey, Region, RepositoryId};
 use roadstead_domain::name::{RepositoryKey, RepositoryName};
 use roadstead_domain::tagging::TagMutability;
 use roadstead_domain::time::Timestamp;
@@ -216,4 +216,33 @@ async fn a_full_disk_fails_cleanly() {
     assert_eq!(rows as u128, written, "whole writes only");
     let store = open(&path).unwrap();
     assert!(made(&store, "space-again").await.unwrap());
+}
+
+/// The embedded store has epochs, so that what is read of it may be kept, and a refused write ends
+/// none of them.
+#[tokio::test]
+async fn repositories_have_epochs() {
+    let directory = tempfile::tempdir().unwrap();
+    let store: Box<dyn MetadataStore> = Box::new(open(&directory.path().join("m.sqlite")).unwrap());
+    assert!(made(&*store, "app").await.unwrap());
+    let key = new_repository("app").key;
+    let found: Result<Option<RepositoryId>, StoreError> = store
+        .read(key, |tx, key| {
+            Box::pin(async move { Ok(tx.repository(key).await?.map(|found| found.id)) })
+        })
+        .await;
+    let id = found.unwrap().unwrap();
+    let before = store.epoch(id);
+    assert!(before.is_some());
+    let refused: Result<(), StoreError> = store
+        .write(id, |tx, id| {
+            Box::pin(async move {
+                tx.delete_repository(*id, Timestamp(1)).await?;
+                Err(StoreError::Failed("refused".into()))
+            })
+        })
+        .await;
+    assert!(refused.is_err());
+    assert_eq!(store.epoch(id), before);
+    assert!(is_there(&*store, "app").await);
 }

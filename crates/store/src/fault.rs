@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use roadstead_domain::digest::{Algorithm, Digest};
-use roadstead_domain::ids::BlobKey;
+use roadstead_domain::ids::{BlobKey, RepositoryId};
 use roadstead_domain::upload::HashState;
 
 use crate::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, Sealed};
-use crate::metadata::{ErasedRead, ErasedWrite, MetadataStore, StoreError};
+use crate::metadata::{Epoch, ErasedRead, ErasedWrite, MetadataStore, StoreError};
 
 /// When a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +120,10 @@ impl MetadataStore for FaultyMetadata {
             Some(_) => Err(no_rows()),
             None => self.inner.survey_erased(body).await,
         }
+    }
+
+    fn epoch(&self, repository: RepositoryId) -> Option<Epoch> {
+        self.inner.epoch(repository)
     }
 }
 

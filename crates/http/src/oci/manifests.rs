@@ -2,6 +2,8 @@
 //!
 //! Manifests go in and out byte for byte; they are never parsed or written anew here.
 
+use std::sync::Arc;
+
 use http::{HeaderName, Response, StatusCode, header};
 use roadstead_domain::digest::Digest;
 use roadstead_domain::image::{ImageFailure, ImageFailureCode, ImageId};
@@ -38,31 +40,27 @@ async fn pull(
     call: &Call<'_>,
     key: Authorized<RepositoryKey>,
     reference: &str,
-    with_bytes: bool,
-) -> Result<PulledManifest, Failure> {
+    is_taken: bool,
+) -> Result<Arc<PulledManifest>, Failure> {
     let reference = existing(call, reference)?;
     Ok(call
         .registry()
-        .manifest(&call.context, key, reference, with_bytes)
+        .manifest(&call.context, key, reference, is_taken)
         .await?)
 }
 
 fn found(call: &Call<'_>, pulled: &PulledManifest, body: Body) -> Response<Body> {
-    let image = &pulled.image;
-    if conditional::is_known(&call.headers, &image.digest) {
-        return not_modified(&image.digest);
+    if conditional::is_known(&call.headers, &pulled.digest) {
+        return not_modified(&pulled.digest);
     }
     respond(
         StatusCode::OK,
         body,
         [
-            (header::CONTENT_TYPE, image.media_type.to_string()),
-            (
-                header::CONTENT_LENGTH,
-                image.manifest_size_bytes.to_string(),
-            ),
-            content_digest(&image.digest),
-            (header::ETAG, conditional::entity_tag(&image.digest)),
+            (header::CONTENT_TYPE, pulled.media_type.to_string()),
+            (header::CONTENT_LENGTH, pulled.bytes.len().to_string()),
+            content_digest(&pulled.digest),
+            (header::ETAG, conditional::entity_tag(&pulled.digest)),
         ],
     )
 }

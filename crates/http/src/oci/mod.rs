@@ -77,10 +77,10 @@ async fn answer(faces: &Faces, arrived: &Arrived, request: Request<Body>) -> Out
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     if let Some(sealed) = path.strip_prefix(DOWNLOAD_PREFIX) {
-        return blobs::download(faces, arrived, &head, sealed).await;
+        return Box::pin(blobs::download(faces, arrived, &head, sealed)).await;
     }
     if token::is_token_path(path) {
-        return token::answer(faces, arrived, &head).await;
+        return Box::pin(token::answer(faces, arrived, &head)).await;
     }
     let door = Door::of(&faces.settings, arrived.arrival.authority(), path);
     let Caller { context, registry } = match &door.kind {
@@ -92,7 +92,10 @@ async fn answer(faces: &Faces, arrived: &Arrived, request: Request<Body>) -> Out
         }
     };
     let route = Route::parse(&door.route).map_err(no_route)?;
-    let registry = developed(faces, &context, registry, &route).await?;
+    let registry = match faces.settings.is_dev {
+        true => Box::pin(developed(faces, &context, registry, &route)).await?,
+        false => registry,
+    };
     let call = Call {
         faces,
         context,
@@ -160,22 +163,29 @@ async fn public_registry(
     }
 }
 
-/// Every endpoint, with the use case behind it.
+/// Every endpoint, with the use case behind it: pulls here, so that they carry nothing of what
+/// pushes and lists need, all others apart.
 async fn dispatch(call: &Call<'_>, route: Route, method: &Method, body: Body) -> Outcome {
+    match (route, method) {
+        (Route::Manifest(name, text), &Method::GET) => manifests::get(call, name, &text).await,
+        (Route::Manifest(name, text), &Method::HEAD) => manifests::head(call, name, &text).await,
+        (Route::Blob(name, digest), &Method::GET) => blobs::get(call, name, &digest).await,
+        (Route::Blob(name, digest), &Method::HEAD) => blobs::head(call, name, &digest).await,
+        (route, method) => Box::pin(dispatch_others(call, route, method, body)).await,
+    }
+}
+
+async fn dispatch_others(call: &Call<'_>, route: Route, method: &Method, body: Body) -> Outcome {
     match (route, method) {
         (Route::Base, &(Method::GET | Method::HEAD)) => Ok(json("application/json", "{}".into())),
         (Route::Catalog, &(Method::GET | Method::HEAD)) => catalog::list(call).await,
         (Route::Tags(name), &(Method::GET | Method::HEAD)) => tags::list(call, name).await,
-        (Route::Manifest(name, text), &Method::GET) => manifests::get(call, name, &text).await,
-        (Route::Manifest(name, text), &Method::HEAD) => manifests::head(call, name, &text).await,
         (Route::Manifest(name, text), &Method::PUT) => {
             manifests::put(call, name, &text, body).await
         }
         (Route::Manifest(name, text), &Method::DELETE) => {
             manifests::delete(call, name, &text).await
         }
-        (Route::Blob(name, digest), &Method::GET) => blobs::get(call, name, &digest).await,
-        (Route::Blob(name, digest), &Method::HEAD) => blobs::head(call, name, &digest).await,
         (Route::Blob(name, digest), &Method::DELETE) => blobs::delete(call, name, &digest).await,
         (Route::Uploads(name), &Method::POST) => uploads::start(call, name, body).await,
         (Route::Upload(name, id), &(Method::GET | Method::HEAD)) => {

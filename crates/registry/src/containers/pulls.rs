@@ -112,7 +112,7 @@ impl Registry {
             Err(error) => Err(error),
         };
         match found {
-            Ok(found) => Ok(found.image.digest),
+            Ok(found) => Ok(found.digest.clone()),
             Err(error @ (Error::Store(_) | Error::Blob(_))) => {
                 tracing::error!(?error, "a private image of a container service");
                 Err("the server could not do this".into())

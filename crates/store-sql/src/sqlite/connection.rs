@@ -6,7 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::task::{Context, Poll, Waker};
 
+use roadstead_domain::ids::RepositoryId;
 use roadstead_store::metadata::{StoreError, TxFuture};
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior, params_from_iter};
 
@@ -54,6 +56,11 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 fn open(path: &Path, flags: OpenFlags, settings: &str) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags).map_err(unavailable)?;
     connection.execute_batch(settings).map_err(unavailable)?;
+    // Plans by the text alone. Otherwise a parameter that could decide about an index has its
+    // statement parsed and planned anew each time that it is bound.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map_err(unavailable)?;
     connection.set_prepared_statement_cache_capacity(PREPARED_MAX);
     Ok(connection)
 }
@@ -104,6 +111,8 @@ pub(crate) struct SqliteTx<'c> {
     // Exclusive, because a shared connection may not cross threads.
     pub(crate) connection: &'c mut Connection,
     pub(crate) failure: Option<String>,
+    /// Repositories whose epoch ends with the commit.
+    pub(crate) changed: Vec<RepositoryId>,
 }
 
 impl SqliteTx<'_> {
@@ -161,6 +170,12 @@ impl Sql for SqliteTx<'_> {
             .try_for_each(|params| self.execute_now(sql, params).map(drop));
         self.checked(result)
     }
+
+    fn changes(&mut self, repository: RepositoryId) {
+        if self.changed.last() != Some(&repository) {
+            self.changed.push(repository);
+        }
+    }
 }
 
 /// What a body answered, and the first statement of it that failed, which it may have kept to
@@ -170,6 +185,8 @@ pub(super) struct Ran<T> {
     pub(super) answer: T,
     /// The failure.
     pub(super) failure: Option<String>,
+    /// The repositories that it changed.
+    pub(super) changed: Vec<RepositoryId>,
 }
 
 /// Runs a body to its end.
@@ -180,10 +197,17 @@ pub(super) fn run_body<T>(
     let mut tx = Tx(SqliteTx {
         connection,
         failure: None,
+        changed: Vec::new(),
     });
     let answer = run_at_once(&mut tx, body)?;
-    let failure = tx.0.failure;
-    Ok(Ran { answer, failure })
+    let SqliteTx {
+        failure, changed, ..
+    } = tx.0;
+    Ok(Ran {
+        answer,
+        failure,
+        changed,
+    })
 }
 
 /// Runs a body over a driver that never waits. A panic is a failure, and so is a body that waits

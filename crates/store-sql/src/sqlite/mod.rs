@@ -4,14 +4,17 @@
 //! over its own snapshot (`readers`). Whoever opens the store must own the data directory.
 
 pub(crate) mod connection;
+mod epochs;
 mod readers;
 mod surveys;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use roadstead_store::metadata::{ErasedRead, ErasedWrite, MetadataStore, StoreError};
+use roadstead_domain::ids::RepositoryId;
+use roadstead_store::metadata::{Epoch, ErasedRead, ErasedWrite, MetadataStore, StoreError};
 
 /// How an embedded store uses the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +43,7 @@ pub struct SqliteStore {
     writer: writer::Writer,
     readers: readers::Readers,
     surveys: surveys::Surveys,
+    epochs: Arc<epochs::Epochs>,
 }
 
 impl SqliteStore {
@@ -54,12 +58,15 @@ impl SqliteStore {
             connection::limit_pages(&connection, pages)?;
         }
         let readers = readers::Readers::open(path, options.readers)?;
-        let writer = writer::Writer::start(connection, options.queued_writes_max)?;
+        let epochs = Arc::new(epochs::Epochs::new());
+        let queued_max = options.queued_writes_max;
+        let writer = writer::Writer::start(connection, epochs.clone(), queued_max)?;
         let surveys = surveys::Surveys::start(path)?;
         Ok(Self {
             writer,
             readers,
             surveys,
+            epochs,
         })
     }
 }
@@ -76,5 +83,9 @@ impl MetadataStore for SqliteStore {
 
     async fn survey_erased(&self, body: ErasedRead) -> Result<(), StoreError> {
         self.surveys.read(body).await
+    }
+
+    fn epoch(&self, repository: RepositoryId) -> Option<Epoch> {
+        self.epochs.of(repository)
     }
 }

@@ -5,11 +5,15 @@
 
 use std::thread::JoinHandle;
 
+use std::sync::Arc;
+
+use roadstead_domain::ids::RepositoryId;
 use roadstead_store::metadata::{ErasedWrite, StoreError, Verdict};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::connection::{failed, run_body};
+use super::epochs::Epochs;
 
 /// Most bodies of one commit. Bounds what a failed commit takes with it.
 const GROUP_MAX: usize = 256;
@@ -27,11 +31,15 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread, which owns the connection from now on.
-    pub(super) fn start(mut connection: Connection, queued_max: usize) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        mut connection: Connection,
+        epochs: Arc<Epochs>,
+        queued_max: usize,
+    ) -> Result<Self, StoreError> {
         let (queue, mut jobs) = mpsc::channel(queued_max.max(1));
         let thread = std::thread::Builder::new()
             .name("metadata-writer".into())
-            .spawn(move || run(&mut connection, &mut jobs))
+            .spawn(move || run(&mut connection, &epochs, &mut jobs))
             .map_err(|e| StoreError::Unavailable(e.to_string()))?;
         Ok(Self {
             queue: Some(queue),
@@ -61,7 +69,7 @@ impl Drop for Writer {
     }
 }
 
-fn run(connection: &mut Connection, jobs: &mut mpsc::Receiver<Job>) {
+fn run(connection: &mut Connection, epochs: &Epochs, jobs: &mut mpsc::Receiver<Job>) {
     while let Some(first) = jobs.blocking_recv() {
         let mut group = vec![first];
         while group.len() < GROUP_MAX
@@ -69,18 +77,26 @@ fn run(connection: &mut Connection, jobs: &mut mpsc::Receiver<Job>) {
         {
             group.push(job);
         }
-        run_group(connection, group);
+        run_group(connection, epochs, group);
     }
     // A clean end leaves an empty log; where that fails, the next start replays it.
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
-fn run_group(connection: &mut Connection, group: Vec<Job>) {
+fn run_group(connection: &mut Connection, epochs: &Epochs, group: Vec<Job>) {
     let mut outcomes = Vec::with_capacity(group.len());
-    let committed = commit_group(connection, &group, &mut outcomes);
-    if committed.is_err() && !connection.is_autocommit() {
-        let _ = connection.execute_batch("ROLLBACK");
-    }
+    let changed = run_bodies(connection, &group, &mut outcomes);
+    let committed = changed.and_then(|changed| {
+        // Nothing that was read before is good from here on, nor is anything kept that is read
+        // until the commit is over; then new epochs begin. Whatever came of the commit.
+        let _changing = epochs.end(&changed);
+        let committed = execute(connection, "COMMIT");
+        if committed.is_err() {
+            roll_back(connection);
+        }
+        committed
+    });
+    roll_back(connection);
     for (at, job) in group.into_iter().enumerate() {
         let answer = match (&committed, outcomes.get_mut(at)) {
             (Err(e), _) => Err(StoreError::Failed(e.to_string())),
@@ -92,20 +108,32 @@ fn run_group(connection: &mut Connection, group: Vec<Job>) {
     }
 }
 
-/// Runs every body and commits; an error means that none of them happened.
-fn commit_group(
+fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit() {
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+}
+
+/// Runs every body, to be committed together, and says which repositories they changed; an error
+/// means that none of them happens.
+fn run_bodies(
     connection: &mut Connection,
     group: &[Job],
     outcomes: &mut Vec<Result<(), StoreError>>,
-) -> Result<(), StoreError> {
+) -> Result<Vec<RepositoryId>, StoreError> {
+    let mut changed = Vec::new();
     execute(connection, "BEGIN IMMEDIATE")?;
     for job in group {
         execute(connection, "SAVEPOINT body")?;
         let outcome = match run_body(connection, |tx| (job.body)(tx)) {
             Ok(ran) if ran.answer == Verdict::Rollback => Ok(Verdict::Rollback),
-            Ok(ran) => ran.failure.map_or(Ok(Verdict::Commit), |failure| {
-                Err(StoreError::Failed(failure))
-            }),
+            Ok(ran) => match ran.failure {
+                Some(failure) => Err(StoreError::Failed(failure)),
+                None => {
+                    changed.extend(ran.changed);
+                    Ok(Verdict::Commit)
+                }
+            },
             Err(e) => Err(e),
         };
         // A full disk or a failed read may end the whole transaction.
@@ -118,7 +146,7 @@ fn commit_group(
         execute(connection, "RELEASE body")?;
         outcomes.push(outcome.map(drop));
     }
-    execute(connection, "COMMIT")
+    Ok(changed)
 }
 
 fn execute(connection: &Connection, sql: &'static str) -> Result<(), StoreError> {
@@ -169,7 +197,7 @@ mod tests {
         rival.execute_batch("BEGIN IMMEDIATE").unwrap();
         let (kept, mut kept_answer) = job(1, Verdict::Commit);
         let (refused, mut refused_answer) = job(2, Verdict::Rollback);
-        run_group(&mut connection, vec![kept, refused]);
+        run_group(&mut connection, &Epochs::new(), vec![kept, refused]);
         for answer in [&mut kept_answer, &mut refused_answer] {
             let answer = answer.try_recv().unwrap();
             assert!(matches!(answer, Err(StoreError::Failed(_))), "{answer:?}");
@@ -179,7 +207,7 @@ mod tests {
 
         let (kept, mut kept_answer) = job(1, Verdict::Commit);
         let (refused, mut refused_answer) = job(2, Verdict::Rollback);
-        run_group(&mut connection, vec![kept, refused]);
+        run_group(&mut connection, &Epochs::new(), vec![kept, refused]);
         assert!(kept_answer.try_recv().unwrap().is_ok());
         assert!(refused_answer.try_recv().unwrap().is_ok());
         assert_eq!(rows(&connection), 1);
@@ -197,14 +225,14 @@ mod tests {
         connection.execute_batch(trigger).unwrap();
         let jobs = [1, 2, 3].map(|key| job(key, Verdict::Commit));
         let (group, mut answers): (Vec<Job>, Vec<Answer>) = jobs.into_iter().unzip();
-        run_group(&mut connection, group);
+        run_group(&mut connection, &Epochs::new(), group);
         for answer in &mut answers {
             let answer = answer.try_recv().unwrap();
             assert!(matches!(answer, Err(StoreError::Failed(_))), "{answer:?}");
         }
         assert_eq!(rows(&connection), 0);
         let (next, mut answer) = job(3, Verdict::Commit);
-        run_group(&mut connection, vec![next]);
+        run_group(&mut connection, &Epochs::new(), vec![next]);
         assert!(answer.try_recv().unwrap().is_ok());
     }
 }

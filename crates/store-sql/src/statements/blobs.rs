@@ -226,6 +226,7 @@ impl<S: Sql> WriteBlobs for Tx<S> {
         digest: &Digest,
         before: Timestamp,
     ) -> Result<bool, StoreError> {
+        self.0.changes(repository);
         let row = self
             .query_first(
                 "DELETE FROM blob_link WHERE repository_id = ?1 AND digest = ?2 \

@@ -223,6 +223,7 @@ impl<S: Sql> WriteDeleted for Tx<S> {
         number: ImageNumber,
         activated_at: Timestamp,
     ) -> Result<bool, StoreError> {
+        self.0.changes(repository);
         let row = self
             .query_first(
                 "SELECT digest, children FROM deleted_image WHERE id = ?1 AND repository_id = ?2",
@@ -258,6 +259,7 @@ impl<S: Sql> WriteDeleted for Tx<S> {
         number: ImageNumber,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        self.0.changes(repository);
         let row = self
             .query_first(
                 "SELECT id FROM deleted_image WHERE id = ?1 AND repository_id = ?2",
@@ -272,6 +274,7 @@ impl<S: Sql> WriteDeleted for Tx<S> {
     }
 
     async fn restore_repository(&mut self, repository: RepositoryId) -> Result<bool, StoreError> {
+        self.0.changes(repository);
         let restored = self
             .0
             .execute(

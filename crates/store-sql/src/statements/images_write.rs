@@ -276,6 +276,7 @@ impl<S: Sql> WriteImages for Tx<S> {
         now: Timestamp,
         kept_until: Option<Timestamp>,
     ) -> Result<(), StoreError> {
+        self.0.changes(repository);
         let Some(image_id) = self.image_id(repository, digest).await? else {
             return Ok(());
         };
@@ -307,6 +308,9 @@ impl<S: Sql> WriteImages for Tx<S> {
         let before = self.tag_target(repository, tag).await?;
         if before == Some(image_id) {
             return Ok(());
+        }
+        if before.is_some() {
+            self.0.changes(repository);
         }
         self.0
             .execute(
@@ -344,6 +348,7 @@ impl<S: Sql> WriteImages for Tx<S> {
         repository: RepositoryId,
         tag: &ImageTag,
     ) -> Result<(), StoreError> {
+        self.0.changes(repository);
         let Some(image_id) = self.tag_target(repository, tag).await? else {
             return Ok(());
         };
@@ -380,6 +385,7 @@ impl<S: Sql> WriteImages for Tx<S> {
         status: ImageStatus,
         at: Timestamp,
     ) -> Result<(), StoreError> {
+        self.0.changes(repository);
         let sql = match status {
             ImageStatus::Active => {
                 "UPDATE image SET status = ?3, activated_at = ?4 \

@@ -160,6 +160,7 @@ impl<S: Sql> WriteRepositories for Tx<S> {
         repository: RepositoryId,
         setting: &TagMutability,
     ) -> Result<(), StoreError> {
+        self.0.changes(repository);
         self.0
             .execute(
                 "UPDATE repository SET mutability_mode = ?2, exclusion_filters = ?3 \
@@ -179,6 +180,7 @@ impl<S: Sql> WriteRepositories for Tx<S> {
         repository: RepositoryId,
         text: Option<&str>,
     ) -> Result<(), StoreError> {
+        self.0.changes(repository);
         let sql = match text {
             Some(_) => {
                 "INSERT INTO repository_policy (repository_id, text) VALUES (?1, ?2) \
@@ -201,6 +203,7 @@ impl<S: Sql> WriteRepositories for Tx<S> {
         repository: RepositoryId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        self.0.changes(repository);
         self.0
             .execute(
                 "UPDATE repository SET deleted_at = ?2 WHERE id = ?1 AND deleted_at IS NULL",
@@ -215,6 +218,7 @@ impl<S: Sql> WriteRepositories for Tx<S> {
         repository: RepositoryId,
         limit_rows: usize,
     ) -> Result<bool, StoreError> {
+        self.0.changes(repository);
         self.reap(repository, limit_rows).await
     }
 
@@ -223,6 +227,7 @@ impl<S: Sql> WriteRepositories for Tx<S> {
         repository: RepositoryId,
         tags: &[ResourceTag],
     ) -> Result<(), StoreError> {
+        self.0.changes(repository);
         self.0
             .execute(
                 "DELETE FROM resource_tag WHERE repository_id = ?1",

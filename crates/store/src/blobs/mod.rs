@@ -42,8 +42,13 @@ pub struct Sealed {
     pub sha256: Digest,
 }
 
+/// Blobs up to this size are read as one piece.
+pub const SMALL_BYTES: u64 = 16 * 1024;
+
 /// The bytes of a read.
 pub enum BlobBody {
+    /// All of them, where they are at most [`SMALL_BYTES`].
+    Bytes(Bytes),
     /// A part of an open file, for the kernel or a memory map to send. The file is never changed
     /// in place; it may be unlinked meanwhile and stays readable (F48).
     File {

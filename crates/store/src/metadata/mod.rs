@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use roadstead_domain::ids::RepositoryId;
 
 pub use containers::*;
 pub use lifecycle::*;
@@ -67,6 +68,11 @@ pub type ErasedWrite =
 pub type ErasedRead =
     Arc<dyn for<'t> Fn(&'t mut dyn MetadataRead) -> TxFuture<'t, ()> + Send + Sync>;
 
+/// The age of what a repository holds, for those who keep what they read of it
+/// ([`MetadataStore::epoch`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epoch(pub u64);
+
 /// One store of rows. Use [`dyn MetadataStore::write`] and [`dyn MetadataStore::read`].
 #[async_trait]
 pub trait MetadataStore: Send + Sync {
@@ -81,6 +87,17 @@ pub trait MetadataStore: Send + Sync {
     /// the processor to requests as far as the store can see to that.
     async fn survey_erased(&self, body: ErasedRead) -> Result<(), StoreError> {
         self.read_erased(body).await
+    }
+
+    /// The epoch of a repository; none if nothing that is read of it now may be kept.
+    ///
+    /// A new one begins before the commit that takes away or replaces what a read may have found:
+    /// the repository itself, its policy and resource tags, an image or its status, where a tag
+    /// points, a link to a blob (but for its media type), and that an image has a blob. So what was found *after* its epoch
+    /// was asked for is right for as long as the repository has that epoch, to the very instant of
+    /// the commit. That something was *not* found is not covered, and neither are pull times.
+    fn epoch(&self, _repository: RepositoryId) -> Option<Epoch> {
+        None
     }
 }
 

@@ -135,6 +135,7 @@ async fn seal_as(writer: Box<dyn BlobWriter>, content: &Bytes) {
 /// Everything that a body yields.
 async fn collect(body: BlobBody) -> Vec<u8> {
     match body {
+        BlobBody::Bytes(bytes) => bytes.to_vec(),
         BlobBody::File {
             file,
             offset,

@@ -12,6 +12,7 @@ pub mod concurrency;
 pub mod containers;
 pub mod deleted;
 pub mod deletion;
+pub mod epochs;
 pub mod events;
 pub mod images;
 pub mod keys;
@@ -189,6 +190,10 @@ macro_rules! metadata_contract {
                 a_service_goes_in_steps
                 nothing_of_a_service_stays
                 old_records_go_in_steps
+            );
+            $crate::metadata_contract!(@family $subject, epochs:
+                a_departure_ends_an_epoch
+                an_arrival_ends_no_epoch
             );
             $crate::metadata_contract!(@family $subject, events:
                 events_are_in_order
