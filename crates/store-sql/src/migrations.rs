@@ -37,6 +37,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "containers",
         text: include_str!("../schema/0004_containers.sql"),
     },
+    Migration {
+        version: 5,
+        name: "lost blobs",
+        text: include_str!("../schema/0005_lost_blobs.sql"),
+    },
 ];
 
 /// Makes the table that records which steps were applied.

@@ -8,7 +8,7 @@ mod readers;
 mod surveys;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use roadstead_store::metadata::{ErasedRead, ErasedWrite, MetadataStore, StoreError};
@@ -40,6 +40,7 @@ pub struct SqliteStore {
     writer: writer::Writer,
     readers: readers::Readers,
     surveys: surveys::Surveys,
+    path: PathBuf,
 }
 
 impl SqliteStore {
@@ -60,6 +61,7 @@ impl SqliteStore {
             writer,
             readers,
             surveys,
+            path: path.to_owned(),
         })
     }
 }
@@ -76,5 +78,14 @@ impl MetadataStore for SqliteStore {
 
     async fn survey_erased(&self, body: ErasedRead) -> Result<(), StoreError> {
         self.surveys.read(body).await
+    }
+
+    async fn damages(&self) -> Result<Vec<String>, StoreError> {
+        let path = self.path.clone();
+        let checked = tokio::task::spawn_blocking(move || {
+            connection::damages(&connection::open_reader(&path)?)
+        });
+        let died = |error: tokio::task::JoinError| StoreError::Failed(error.to_string());
+        checked.await.map_err(died)?
     }
 }

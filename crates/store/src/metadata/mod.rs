@@ -4,6 +4,7 @@
 //! handle, so that one store may run it on its single writer thread and another may retry it.
 
 mod containers;
+mod inspection;
 mod lifecycle;
 mod public;
 mod reads;
@@ -19,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 pub use containers::*;
+pub use inspection::*;
 pub use lifecycle::*;
 pub use public::*;
 pub use reads::*;
@@ -81,6 +83,12 @@ pub trait MetadataStore: Send + Sync {
     /// the processor to requests as far as the store can see to that.
     async fn survey_erased(&self, body: ErasedRead) -> Result<(), StoreError> {
         self.read_erased(body).await
+    }
+
+    /// What the store itself finds wrong with how it keeps its rows, in words; nothing if it has no
+    /// way to tell. Reads everything.
+    async fn damages(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
     }
 }
 
