@@ -17,6 +17,7 @@ use crate::access::Authorized;
 use crate::context::RequestContext;
 use crate::error::{Error, Place};
 use crate::loading;
+use crate::rot;
 
 pub use roadstead_store::blobs::BlobBody;
 pub use roadstead_store::metadata::BlobLink;
@@ -159,23 +160,32 @@ impl Registry {
     }
 
     /// Opens a part of a blob's bytes. Bytes that a sweep removed since the link was read are
-    /// answered as not found, before any byte is sent (F48).
+    /// answered as not found, before any byte is sent (F48). So are bytes that have changed, or, if
+    /// there are many of them, their stream ends in an error before the last of them (F43).
     pub async fn read_blob(
         &self,
         key: &RepositoryKey,
         link: &BlobLink,
         range: Range<u64>,
     ) -> Result<BlobBody, Error> {
-        self.blobs
-            .read(&link.key, range)
-            .await
-            .map_err(|error| match error {
-                BlobError::NotFound(_) => Error::LayerNotFound {
-                    digest: link.digest.to_string(),
-                    place: Place::from(key),
-                },
-                other => Error::from(other),
-            })
+        let opened = match self.expected(link) {
+            Some(expected) => self.blobs.read_verified(&link.key, range, &expected).await,
+            None => self.blobs.read(&link.key, range).await,
+        };
+        let not_found = || Error::LayerNotFound {
+            digest: link.digest.to_string(),
+            place: Place::from(key),
+        };
+        match opened {
+            Ok(BlobBody::Stream(stream)) => Ok(BlobBody::Stream(self.watched(stream, link))),
+            Ok(file @ BlobBody::File { .. }) => Ok(file),
+            Err(BlobError::NotFound(_)) => Err(not_found()),
+            Err(BlobError::Rotten(_)) => {
+                self.found_rotten(link).await;
+                Err(not_found())
+            }
+            Err(error @ (BlobError::NoSpace | BlobError::Io(_))) => Err(error.into()),
+        }
     }
 }
 
@@ -218,13 +228,10 @@ async fn pull(
     if image.status != ImageStatus::Active {
         return Err(Error::ImageArchived);
     }
-    let bytes = match with_bytes {
-        true => tx
-            .manifest(repository, &digest)
-            .await?
-            .ok_or_else(not_found)?,
-        false => Bytes::new(),
-    };
+    // Read for its head too: what has changed is not there, for nobody.
+    let bytes = rot::manifest(tx, repository, &digest).await?;
+    let bytes = bytes.ok_or_else(not_found)?;
+    let bytes = if with_bytes { bytes } else { Bytes::new() };
     Ok(PulledManifest {
         repository,
         image,
