@@ -10,7 +10,6 @@
 //!
 //! A store without epochs keeps nothing here but bytes. Must never be asked who may do what.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,7 +19,6 @@ use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::policy::document::PolicyDocument;
 use roadstead_domain::reference::Reference;
 use roadstead_domain::resource_tag::ResourceTag;
-use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, SMALL_BYTES};
 use roadstead_store::metadata::{BlobLink, Epoch, MetadataStore};
 
 use crate::cache::Cache;
@@ -143,33 +141,13 @@ impl Hot {
         self.links.put(named, Dated { epoch, value }, 700);
     }
 
-    /// A part of a blob, from memory if it is small.
-    pub(crate) async fn read_blob(
-        &self,
-        blobs: &dyn BlobStore,
-        link: &BlobLink,
-        range: Range<u64>,
-    ) -> Result<BlobBody, BlobError> {
-        if link.size_bytes > SMALL_BYTES {
-            return blobs.read(&link.key, range).await;
-        }
-        let whole = match self.small_blobs.get(&link.key) {
-            Some(whole) => whole,
-            None => match blobs.read(&link.key, 0..link.size_bytes).await? {
-                BlobBody::Bytes(whole) => {
-                    self.small_blobs.put(&link.key, whole.clone(), whole.len());
-                    whole
-                }
-                BlobBody::File { .. } | BlobBody::Stream(_) => {
-                    return blobs.read(&link.key, range).await;
-                }
-            },
-        };
-        let (start, end) = (range.start as usize, range.end as usize);
-        match whole.get(start..end) {
-            Some(_) => Ok(BlobBody::Bytes(whole.slice(start..end))),
-            // Beyond its end: the store says so.
-            None => blobs.read(&link.key, range).await,
-        }
+    /// The bytes of a small blob.
+    pub(crate) fn small_blob(&self, key: &BlobKey) -> Option<Bytes> {
+        self.small_blobs.get(key)
+    }
+
+    /// Keeps the bytes of a small blob, which were right when they were read.
+    pub(crate) fn keep_small_blob(&self, key: &BlobKey, whole: &Bytes) {
+        self.small_blobs.put(key, whole.clone(), whole.len());
     }
 }

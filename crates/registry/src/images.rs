@@ -25,6 +25,7 @@ use crate::context::RequestContext;
 use crate::error::{Error, Place};
 use crate::loading;
 use crate::paging::{Page, PageRequest};
+use crate::rot;
 
 pub use roadstead_store::metadata::{ImageEntry, ImageFilter};
 
@@ -281,7 +282,7 @@ impl Registry {
                     let (shown, all) = (fitting(&found, *limit), found.len());
                     let mut entries = Vec::with_capacity(shown);
                     for image in found.into_iter().take(shown) {
-                        let bytes = tx.manifest(repository, &image.digest).await?;
+                        let bytes = rot::manifest(tx, repository, &image.digest).await?;
                         let bytes = bytes.unwrap_or_default();
                         let parsed = Manifest::parse(&bytes, Some(&image.media_type));
                         let annotations = parsed.map(|manifest| manifest.annotations);
@@ -354,7 +355,7 @@ async fn get_image(
     };
     let (image, bytes) = (
         tx.image(repository, &digest).await?,
-        tx.manifest(repository, &digest).await?,
+        rot::manifest(tx, repository, &digest).await?,
     );
     let (Some(image), Some(manifest)) = (image, bytes) else {
         return Ok(Err(id.not_found()));

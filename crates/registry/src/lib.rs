@@ -9,6 +9,7 @@ pub mod context;
 pub mod credentials;
 pub mod delete_blob;
 pub mod delete_images;
+pub mod doctor;
 pub mod error;
 pub mod events;
 pub mod images;
@@ -23,6 +24,7 @@ pub mod push_manifest;
 pub mod repositories;
 pub mod repository_policy;
 pub mod resource_tags;
+pub mod rot;
 pub mod storage_class;
 pub mod undelete;
 pub mod uploads;
@@ -48,6 +50,7 @@ use crate::hot::Hot;
 use crate::keyring::KeyRing;
 use crate::public::{PullLimits, PullRates};
 use crate::pull_times::PullTimes;
+use crate::rot::VerifyReads;
 use crate::uploads::Sessions;
 use crate::work::{Doing, SweepReport};
 
@@ -61,6 +64,8 @@ pub struct Rules {
     pub is_strict_ecr: bool,
     /// How long an unreferenced blob is kept after its last reference or touch.
     pub sweep_grace: Span,
+    /// When the bytes of blobs are hashed before they are served.
+    pub verify_reads: VerifyReads,
     /// How long an upload may rest before it is given up.
     pub upload_expiry: Span,
     /// After how many bytes of an upload what arrived is made durable with the state of its hash;
@@ -101,6 +106,7 @@ impl Default for Rules {
             node: "embedded".into(),
             is_strict_ecr: false,
             sweep_grace: Span::hours(1),
+            verify_reads: VerifyReads::default(),
             upload_expiry: Span::hours(24),
             upload_checkpoint_bytes: UPLOAD_CHECKPOINT_BYTES,
             token_lifetime: Span::hours(12),
@@ -144,8 +150,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Puts a registry together. The clock is for the ends of bodies alone, which may come hours
-    /// after the instant of their request.
+    /// Puts a registry together. The clock is for bodies, whose ends may come hours after the instant
+    /// of their request, and for how old a look at their bytes is.
     pub fn new(
         metadata: Arc<dyn MetadataStore>,
         blobs: Arc<dyn BlobStore>,

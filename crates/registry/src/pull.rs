@@ -11,7 +11,7 @@ use roadstead_domain::media_type::MediaType;
 use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::reference::{ImageTag, Reference};
 use roadstead_domain::time::{Span, Timestamp};
-use roadstead_store::blobs::BlobError;
+use roadstead_store::blobs::{BlobError, SMALL_BYTES};
 use roadstead_store::metadata::{MetadataRead, StoreError};
 
 use crate::Registry;
@@ -19,6 +19,7 @@ use crate::access::Authorized;
 use crate::context::RequestContext;
 use crate::error::{Error, Place};
 use crate::loading;
+use crate::rot;
 
 pub use roadstead_store::blobs::BlobBody;
 pub use roadstead_store::metadata::BlobLink;
@@ -202,23 +203,59 @@ impl Registry {
     }
 
     /// Opens a part of a blob's bytes. Bytes that a sweep removed since the link was read are
-    /// answered as not found, before any byte is sent (F48).
+    /// answered as not found, before any byte is sent (F48). So are bytes that have changed, or, if
+    /// there are many of them, their stream ends in an error before the last of them (F43).
     pub async fn read_blob(
         &self,
         key: &RepositoryKey,
         link: &BlobLink,
         range: Range<u64>,
     ) -> Result<BlobBody, Error> {
-        self.hot
-            .read_blob(&*self.blobs, link, range)
-            .await
-            .map_err(|error| match error {
-                BlobError::NotFound(_) => Error::LayerNotFound {
-                    digest: link.digest.to_string(),
-                    place: Place::from(key),
-                },
-                other => Error::from(other),
-            })
+        let not_found = || Error::LayerNotFound {
+            digest: link.digest.to_string(),
+            place: Place::from(key),
+        };
+        match self.open_blob(link, range).await {
+            Ok(BlobBody::Stream(stream)) => Ok(BlobBody::Stream(self.watched(stream, link))),
+            Ok(body @ (BlobBody::File { .. } | BlobBody::Bytes(_))) => Ok(body),
+            Err(BlobError::NotFound(_)) => Err(not_found()),
+            Err(BlobError::Rotten(_)) => {
+                self.found_rotten(link).await;
+                Err(not_found())
+            }
+            Err(error @ (BlobError::NoSpace | BlobError::Io(_))) => Err(error.into()),
+        }
+    }
+
+    /// A small blob is read whole, so that the next reader finds it in memory.
+    async fn open_blob(&self, link: &BlobLink, range: Range<u64>) -> Result<BlobBody, BlobError> {
+        if link.size_bytes > SMALL_BYTES {
+            return self.read_bytes(link, range).await;
+        }
+        let whole = match self.hot.small_blob(&link.key) {
+            Some(whole) => whole,
+            None => match self.read_bytes(link, 0..link.size_bytes).await? {
+                BlobBody::Bytes(whole) => {
+                    self.hot.keep_small_blob(&link.key, &whole);
+                    whole
+                }
+                BlobBody::File { .. } | BlobBody::Stream(_) => {
+                    return self.read_bytes(link, range).await;
+                }
+            },
+        };
+        match whole.get(range.start as usize..range.end as usize) {
+            Some(part) => Ok(BlobBody::Bytes(whole.slice_ref(part))),
+            // Beyond its end: the store says so.
+            None => self.read_bytes(link, range).await,
+        }
+    }
+
+    async fn read_bytes(&self, link: &BlobLink, range: Range<u64>) -> Result<BlobBody, BlobError> {
+        match self.expected(link) {
+            Some(expected) => self.blobs.read_verified(&link.key, range, &expected).await,
+            None => self.blobs.read(&link.key, range).await,
+        }
     }
 }
 
@@ -260,7 +297,8 @@ async fn pull(
     if image.status != ImageStatus::Active {
         return Err(Error::ImageArchived);
     }
-    let bytes = tx.manifest(repository, &digest).await?;
+    // What has changed is not there, for nobody.
+    let bytes = rot::manifest(tx, repository, &digest).await?;
     let pulled = PulledManifest {
         digest,
         media_type: image.media_type,

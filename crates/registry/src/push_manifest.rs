@@ -23,6 +23,7 @@ use crate::context::RequestContext;
 use crate::error::{Error, Place};
 use crate::events::{Announcer, ImageAction, ImageEvent};
 use crate::loading;
+use crate::rot;
 
 /// A manifest to be stored.
 #[derive(Debug, Clone)]
@@ -134,8 +135,13 @@ async fn store(tx: &mut dyn MetadataWrite, push: &Prepared) -> Result<Pushed, Er
     let plan = repository
         .tag_mutability
         .plan_push(&push.digest, push.tag.as_ref(), &state);
-    // To push an archived image again is to restore it, under whatever tag it has (ecr.md 7.11).
-    let is_active = was == Some(ImageStatus::Active);
+    // To push an archived image again is to restore it, under whatever tag it has (ecr.md 7.11), and
+    // to push one whose stored bytes have changed is to store it again (F43).
+    let is_rotten = present.is_some()
+        && rot::manifest(tx, repository.id, &push.digest)
+            .await?
+            .is_none();
+    let is_active = was == Some(ImageStatus::Active) && !is_rotten;
     let is_refused = match plan {
         TagPlan::TagIsImmutable => true,
         TagPlan::SameUnderImmutable => is_active,
@@ -154,6 +160,10 @@ async fn store(tx: &mut dyn MetadataWrite, push: &Prepared) -> Result<Pushed, Er
                 .await?;
         }
         Some(_) => {}
+    }
+    if is_rotten {
+        tx.replace_manifest(repository.id, &push.digest, &push.bytes)
+            .await?;
     }
     if let (TagPlan::Attach | TagPlan::Move, Some(tag)) = (plan, &push.tag) {
         if tx.tags_of(repository.id, &push.digest).await?.len() >= TAGS_PER_IMAGE_MAX {

@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::events::{Announcer, ImageAction, ImageEvent};
 use crate::images::{find, refuse};
 use crate::loading;
+use crate::rot;
 
 /// An image that was moved, or was there already.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +100,7 @@ async fn refuse_archived_members(
     repository: &Repository,
     image: &Image,
 ) -> Result<(), Error> {
-    let bytes = tx.manifest(repository.id, &image.digest).await?;
+    let bytes = rot::manifest(tx, repository.id, &image.digest).await?;
     let bytes = bytes.unwrap_or_default();
     let Ok(manifest) = Manifest::parse(&bytes, Some(&image.media_type)) else {
         return Ok(());

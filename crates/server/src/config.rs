@@ -18,6 +18,7 @@ use roadstead_domain::public::pull_rate::PullRate;
 use roadstead_domain::time::Span;
 use roadstead_registry::Rules;
 use roadstead_registry::public::PullLimits;
+use roadstead_registry::rot::VerifyReads;
 use serde::Deserialize;
 
 pub use self::sections::{
@@ -53,6 +54,8 @@ pub struct Config {
     pub region: String,
     /// Answer as real ECR does where it departs from the OCI spec.
     pub strict_ecr: bool,
+    /// When the bytes of blobs are hashed before they are served: `off`, `first` or `always`.
+    pub verify_reads: String,
     /// Addresses.
     pub http: Http,
     /// The certificate.
@@ -90,6 +93,7 @@ impl Default for Config {
             account: "000000000000".into(),
             region: "us-east-1".into(),
             strict_ecr: false,
+            verify_reads: "first".into(),
             http: Http::default(),
             tls: Tls::default(),
             limits: Limits::default(),
@@ -115,6 +119,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("", "account"),
     ("", "region"),
     ("", "strict_ecr"),
+    ("", "verify_reads"),
     ("http", "repository_host"),
     ("http", "repository_scheme"),
     ("http", "public_endpoints"),
@@ -256,6 +261,7 @@ impl Config {
         {
             bail!("http.repository_scheme is 'http' or 'https', not '{scheme}'");
         }
+        self.verify_reads()?;
         self.version_scope()?;
         self.recorded_end()?;
         self.engine()?;
@@ -270,6 +276,15 @@ impl Config {
             bail!("lightsail.url_suffix is a domain, with a port or without, not '{suffix}'");
         }
         Ok(())
+    }
+
+    fn verify_reads(&self) -> Result<VerifyReads> {
+        match self.verify_reads.as_str() {
+            "off" => Ok(VerifyReads::Off),
+            "first" => Ok(VerifyReads::First),
+            "always" => Ok(VerifyReads::Always),
+            other => bail!("verify_reads is 'off', 'first' or 'always', not '{other}'"),
+        }
     }
 
     fn version_scope(&self) -> Result<VersionScope> {
@@ -313,6 +328,8 @@ impl Config {
         Rules {
             is_strict_ecr: self.strict_ecr,
             sweep_grace: seconds(self.sweep.grace_seconds),
+            // Checked when it was read, as the two below.
+            verify_reads: self.verify_reads().unwrap_or_default(),
             upload_expiry: seconds(self.uploads.expiry_seconds),
             token_lifetime: seconds(self.tokens.lifetime_seconds),
             lifecycle_interval: seconds(self.lifecycle.interval_seconds),
@@ -328,7 +345,6 @@ impl Config {
             },
             event_destinations: self.events.webhooks.clone(),
             audit_destination: self.audit_file().map(|_| AUDIT.to_owned()),
-            // Both were checked when they were read.
             container_version_scope: self.version_scope().unwrap_or_default(),
             container_recorded_end: self.recorded_end().unwrap_or_default(),
             container_dwell: Span(i64::from(self.lightsail.dwell_milliseconds) * 1000),

@@ -4,6 +4,7 @@
 //! One line of JSON asks; lines of JSON answer, the last one with `done` or `error`.
 
 mod aliases;
+mod doctor;
 mod explain;
 mod keys;
 mod lifecycle;
@@ -11,6 +12,7 @@ mod undelete;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::num::NonZeroU64;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -21,6 +23,7 @@ use roadstead_domain::ids::AccountId;
 use roadstead_domain::time::Timestamp;
 use roadstead_registry::Registry;
 use roadstead_registry::context::Clock;
+use roadstead_registry::doctor::Options;
 use roadstead_registry::work::SweepReport;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -78,6 +81,16 @@ pub enum Command {
     SweepStatus,
     /// Sweep until nothing is left to do.
     Sweep,
+    /// Verify the store.
+    Doctor {
+        /// Only report.
+        dry_run: bool,
+        /// Look at the lengths of blobs only.
+        quick: bool,
+        /// The most bytes of blobs to read in a second, 0 for no limit; by default none, and beside
+        /// a running server 100 MiB.
+        bytes_per_second: Option<u64>,
+    },
     /// What lifecycle policies would do to each image.
     LifecycleExplain {
         /// To which repository.
@@ -234,7 +247,8 @@ async fn converse(
         .await?;
     let outcome = match serde_json::from_str::<Command>(&line) {
         Err(error) => Err(anyhow!("not a command: {error}")),
-        Ok(command) => {
+        Ok(mut command) => {
+            doctor::give_way(&mut command);
             let audience = Audience::There(&mut writing);
             conduct(registry, clock, &command, audience).await
         }
@@ -336,6 +350,18 @@ async fn execute(
             }))
         }
         Command::Sweep => sweep(registry, clock, progress).await,
+        Command::Doctor {
+            dry_run,
+            quick,
+            bytes_per_second,
+        } => {
+            let options = Options {
+                is_dry_run: *dry_run,
+                is_quick: *quick,
+                bytes_per_second: bytes_per_second.and_then(NonZeroU64::new),
+            };
+            doctor::examine(registry, options, progress).await
+        }
         Command::LifecycleExplain {
             place,
             at,

@@ -12,4 +12,5 @@ pub mod control;
 pub mod data_dir;
 pub mod delivery;
 pub mod engine;
+pub mod login;
 pub mod workers;

@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use roadstead_store::blobs::BlobError;
-use rustix::fs::OFlags;
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
@@ -67,6 +67,12 @@ pub(crate) trait Disk: Debug + Send + Sync {
     /// Makes the names in a folder durable.
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
+    }
+
+    /// Moves something to a name that nothing has.
+    fn move_to_free_name(&self, from: &Path, to: &Path) -> io::Result<()> {
+        renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?;
+        Ok(())
     }
 
     /// Removes a name.

@@ -5,8 +5,8 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::num::NonZeroU64;
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,13 +14,16 @@ use async_trait::async_trait;
 use roadstead_domain::digest::{Algorithm, Digest};
 use roadstead_domain::ids::BlobKey;
 use roadstead_domain::upload::HashState;
-use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, SMALL_BYTES};
-use sha2::{Digest as _, Sha256, Sha512};
+use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, Expected};
+use sha2::{Digest as _, Sha256};
 
+use crate::aside;
 use crate::disk::{Disk, Kernel, blob_error, off_thread};
 use crate::hash_state::{self, Saved};
 use crate::layout::{FOLDERS, Layout, folder_number};
+use crate::reading;
 use crate::turns::Turns;
+use crate::verified::Verified;
 use crate::writer::{BUFFER_BYTES, FileWriter, Staged};
 
 /// What the store and its writers share.
@@ -29,6 +32,7 @@ pub(crate) struct Place {
     pub(crate) disk: Box<dyn Disk>,
     pub(crate) layout: Layout,
     pub(crate) turns: Arc<Turns>,
+    pub(crate) verified: Verified,
 }
 
 /// Blobs in files below one folder. Clones share it.
@@ -55,6 +59,7 @@ impl FileBlobs {
                 disk,
                 layout,
                 turns: Arc::default(),
+                verified: Verified::default(),
             }),
         })
     }
@@ -124,48 +129,31 @@ impl BlobStore for FileBlobs {
         self.job(move |place| {
             let file = open_sealed(place, &key)?;
             let held = file.metadata().map_err(BlobError::Io)?.len();
-            if range.start > range.end || range.end > held {
-                return Err(BlobError::Io(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    format!("{range:?} was asked of {held} bytes under {key}"),
-                )));
-            }
-            let (offset, length) = (range.start, range.end - range.start);
-            if length <= SMALL_BYTES {
-                let mut bytes = vec![0; length as usize];
-                file.read_exact_at(&mut bytes, offset)
-                    .map_err(BlobError::Io)?;
-                return Ok(BlobBody::Bytes(bytes.into()));
-            }
-            let file = Arc::new(file);
-            Ok(BlobBody::File {
-                file,
-                offset,
-                length,
-            })
+            reading::part(&key, file, held, range)
         })
         .await
     }
 
-    async fn digest(&self, key: &BlobKey, algorithm: Algorithm) -> Result<Digest, BlobError> {
+    async fn read_verified(
+        &self,
+        key: &BlobKey,
+        range: Range<u64>,
+        expected: &Expected,
+    ) -> Result<BlobBody, BlobError> {
+        let (key, expected) = (key.clone(), expected.clone());
+        let place = Arc::clone(&self.place);
+        off_thread(move || reading::verified(&place, &key, range, &expected)).await
+    }
+
+    async fn digest_at_rate(
+        &self,
+        key: &BlobKey,
+        algorithm: Algorithm,
+        rate: Option<NonZeroU64>,
+    ) -> Result<Digest, BlobError> {
         let key = key.clone();
-        self.job(move |place| {
-            let file = open_sealed(place, &key)?;
-            let digest = match algorithm {
-                Algorithm::Sha256 => {
-                    let mut hash = Sha256::new();
-                    each_buffer(&file, u64::MAX, |bytes| hash.update(bytes))
-                        .map(|_| Digest::from_sha256(&hash.finalize()))
-                }
-                Algorithm::Sha512 => {
-                    let mut hash = Sha512::new();
-                    each_buffer(&file, u64::MAX, |bytes| hash.update(bytes))
-                        .map(|_| Digest::from_sha512(&hash.finalize()))
-                }
-            };
-            digest.map_err(BlobError::Io)
-        })
-        .await
+        self.job(move |place| reading::digest(&open_sealed(place, &key)?, algorithm, rate))
+            .await
     }
 
     async fn size_bytes(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
@@ -193,6 +181,30 @@ impl BlobStore for FileBlobs {
         let after = after.cloned();
         self.job(move |place| page(&place.layout, after.as_ref(), limit).map_err(BlobError::Io))
             .await
+    }
+
+    async fn set_aside(&self, key: &BlobKey) -> Result<bool, BlobError> {
+        let turn = self.place.turns.take(key).await;
+        let key = key.clone();
+        self.job(move |place| {
+            let _turn = turn;
+            aside::set_aside(place, &place.layout.file(&key))
+        })
+        .await
+    }
+
+    async fn strangers(&self, limit: usize) -> Result<Vec<String>, BlobError> {
+        self.job(move |place| aside::strangers(&place.layout, limit).map_err(BlobError::Io))
+            .await
+    }
+
+    async fn set_stranger_aside(&self, name: &str) -> Result<bool, BlobError> {
+        let name = name.to_owned();
+        self.job(move |place| match aside::stranger(&place.layout, &name) {
+            Some(path) => aside::set_aside(place, &path),
+            None => Ok(false),
+        })
+        .await
     }
 }
 
@@ -261,7 +273,7 @@ fn pick_up(
     })
 }
 
-fn open_sealed(place: &Place, key: &BlobKey) -> Result<File, BlobError> {
+pub(crate) fn open_sealed(place: &Place, key: &BlobKey) -> Result<File, BlobError> {
     match place.disk.open_sealed(&place.layout.file(key)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(BlobError::NotFound(key.clone()))
@@ -271,7 +283,7 @@ fn open_sealed(place: &Place, key: &BlobKey) -> Result<File, BlobError> {
 }
 
 /// Shows up to `limit` bytes of a file to `see`, from where it stands, and says how many there were.
-fn each_buffer(file: &File, limit: u64, mut see: impl FnMut(&[u8])) -> io::Result<u64> {
+pub(crate) fn each_buffer(file: &File, limit: u64, mut see: impl FnMut(&[u8])) -> io::Result<u64> {
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut source = file.take(limit);
     let mut seen = 0;

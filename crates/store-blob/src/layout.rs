@@ -4,6 +4,7 @@
 //! root/                 0700
 //!   00/ … ff/           0700, all 256 made once when the store is opened
 //!     <key>             0600, 32 hex digits; the folder is the key's first two
+//!   quarantine/         0700, what was set aside, once there is any
 //! ```
 //!
 //! Staged and sealed bytes have the same path, so sealing renames and copies nothing. Keys are
@@ -36,6 +37,11 @@ impl Layout {
     /// The folder with this number, `00` to `ff`.
     pub(crate) fn numbered_folder(&self, number: u16) -> PathBuf {
         self.root.join(format!("{number:02x}"))
+    }
+
+    /// The folder of what was set aside.
+    pub(crate) fn quarantine(&self) -> PathBuf {
+        self.root.join("quarantine")
     }
 
     /// The folder that holds this key.

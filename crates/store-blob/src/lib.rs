@@ -3,11 +3,15 @@
 //! Below the metadata: nothing here knows digests of others, repositories or requests. A sealed
 //! file is never changed in place, and no path is made anywhere but in `layout`.
 
+mod aside;
 mod disk;
 mod file_blobs;
+mod hash;
 mod hash_state;
 mod layout;
+mod reading;
 mod turns;
+mod verified;
 mod writer;
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! What the file store leaves on the disk: tree, modes, and what it does not follow.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::path::Path;
 
 use bytes::Bytes;
-use roadstead_domain::digest::Algorithm;
+use futures_util::StreamExt;
+use roadstead_domain::digest::{Algorithm, Digest};
 use roadstead_domain::ids::BlobKey;
-use roadstead_store::blobs::{BlobError, BlobStore};
+use roadstead_domain::time::Timestamp;
+use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, Expected};
 use roadstead_store_blob::FileBlobs;
 
 fn key(text: &str) -> BlobKey {
@@ -127,4 +129,109 @@ fn a_root_that_cannot_be_made_is_an_error() {
     fs::write(&file, b"").unwrap();
     assert!(matches!(FileBlobs::open(&file), Err(BlobError::Io(_))));
     assert!(FileBlobs::open(&file.join("below")).is_err());
+}
+
+fn expected(content: &[u8], now: i64) -> Expected {
+    Expected {
+        digest: Digest::sha256(content),
+        size_bytes: content.len() as u64,
+        verified_since: Timestamp(0),
+        now: Timestamp(now),
+    }
+}
+
+/// Writes one byte of a sealed file behind the store's back, keeping length and time of change.
+fn flip(path: &Path, at: u64) {
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unwrap();
+    let times = fs::metadata(path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], at).unwrap();
+    // The clock of file systems has coarse ticks.
+    let is_same_tick = || {
+        let now = fs::metadata(path).unwrap();
+        (now.ctime(), now.ctime_nsec()) == (times.ctime(), times.ctime_nsec())
+    };
+    let modified = fs::FileTimes::new().set_modified(times.modified().unwrap());
+    file.set_times(modified).unwrap();
+    while is_same_tick() {
+        file.set_times(modified).unwrap();
+    }
+}
+
+/// F43: whoever changes a file, it is hashed again, though it was good before.
+#[tokio::test]
+async fn a_file_that_was_changed_is_hashed_again() {
+    let home = tempfile::tempdir().unwrap();
+    let store = FileBlobs::open(home.path()).unwrap();
+    let name = "e0123456789abcdef0123456789abcde";
+    for length in [100, 5 * 1024 * 1024] {
+        let content = vec![7; length];
+        let mut writer = store.create(&self::key(name)).await.unwrap();
+        writer.write(content.clone().into()).await.unwrap();
+        writer.seal().await.unwrap();
+        let wanted = expected(&content, 1);
+        let whole = 0..length as u64;
+        let key = key(name);
+        let read = || store.read_verified(&key, whole.clone(), &wanted);
+        drain(read().await.unwrap()).await.unwrap();
+        // Once it was hashed the file itself is given out, for the kernel to send.
+        assert!(matches!(read().await.unwrap(), BlobBody::File { .. }));
+        let path = home.path().join("e0").join(name);
+        flip(&path, length as u64 - 1);
+        let broken = match read().await {
+            Err(error) => error,
+            Ok(body) => drain(body).await.unwrap_err(),
+        };
+        assert!(matches!(broken, BlobError::Rotten(_)), "{broken}");
+        flip(&path, length as u64 - 1);
+        drain(read().await.unwrap()).await.unwrap();
+        store.delete(std::slice::from_ref(&key)).await.unwrap();
+    }
+}
+
+async fn drain(body: BlobBody) -> Result<(), BlobError> {
+    if let BlobBody::Stream(mut pieces) = body {
+        while let Some(piece) = pieces.next().await {
+            piece?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn strangers_are_named_and_set_aside_and_nothing_is_overwritten() {
+    let home = tempfile::tempdir().unwrap();
+    let root = home.path().join("blobs");
+    let store = FileBlobs::open(&root).unwrap();
+    let name = "e0123456789abcdef0123456789abcde";
+    fs::write(root.join("notes"), "1").unwrap();
+    fs::create_dir(root.join("lost+found")).unwrap();
+    fs::write(root.join("00/notes"), "2").unwrap();
+    fs::write(root.join("00").join(name), "a key in a wrong place").unwrap();
+    fs::create_dir(root.join("e0").join(name)).unwrap();
+    fs::write(root.join("e0").join(name).join("inside"), "4").unwrap();
+    let found = store.strangers(10).await.unwrap();
+    let wanted = [
+        format!("00/{name}"),
+        "00/notes".into(),
+        format!("e0/{name}"),
+        "notes".into(),
+    ];
+    assert_eq!(found, wanted);
+    assert_eq!(store.strangers(1).await.unwrap().len(), 1);
+    for name in &found {
+        assert!(store.set_stranger_aside(name).await.unwrap());
+    }
+    assert_eq!(store.strangers(10).await.unwrap(), [""; 0]);
+    let aside = root.join("quarantine");
+    assert_eq!(mode(&aside), 0o700);
+    let kept = |name: &str| fs::read_to_string(aside.join(name)).unwrap();
+    assert_eq!((kept("notes"), kept("notes.1")), ("2".into(), "1".into()));
+    assert_eq!(kept(name), "a key in a wrong place");
+    assert_eq!(kept(&format!("{name}.1/inside")), "4");
 }

@@ -42,6 +42,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "upload_hash",
         text: include_str!("../schema/0005_upload_hash.sql"),
     },
+    Migration {
+        version: 6,
+        name: "lost blobs",
+        text: include_str!("../schema/0006_lost_blobs.sql"),
+    },
 ];
 
 /// Makes the table that records which steps were applied.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,7 +13,7 @@ use roadstead_domain::digest::{Algorithm, Digest};
 use roadstead_domain::ids::{BlobKey, RepositoryId};
 use roadstead_domain::upload::HashState;
 
-use crate::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, Sealed};
+use crate::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, Expected, Sealed};
 use crate::metadata::{Epoch, ErasedRead, ErasedWrite, MetadataStore, StoreError};
 
 /// When a call fails.
@@ -125,6 +126,13 @@ impl MetadataStore for FaultyMetadata {
     fn epoch(&self, repository: RepositoryId) -> Option<Epoch> {
         self.inner.epoch(repository)
     }
+
+    async fn damages(&self) -> Result<Vec<String>, StoreError> {
+        match self.faults.next() {
+            Some(_) => Err(no_rows()),
+            None => self.inner.damages().await,
+        }
+    }
 }
 
 /// A blob store that fails on command.
@@ -191,8 +199,28 @@ impl BlobStore for FaultyBlobs {
         under!(self.faults, self.inner.read(key, range).await)
     }
 
-    async fn digest(&self, key: &BlobKey, algorithm: Algorithm) -> Result<Digest, BlobError> {
-        under!(self.faults, self.inner.digest(key, algorithm).await)
+    async fn read_verified(
+        &self,
+        key: &BlobKey,
+        range: Range<u64>,
+        expected: &Expected,
+    ) -> Result<BlobBody, BlobError> {
+        under!(
+            self.faults,
+            self.inner.read_verified(key, range, expected).await
+        )
+    }
+
+    async fn digest_at_rate(
+        &self,
+        key: &BlobKey,
+        algorithm: Algorithm,
+        rate: Option<NonZeroU64>,
+    ) -> Result<Digest, BlobError> {
+        under!(
+            self.faults,
+            self.inner.digest_at_rate(key, algorithm, rate).await
+        )
     }
 
     async fn size_bytes(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
@@ -205,6 +233,18 @@ impl BlobStore for FaultyBlobs {
 
     async fn keys(&self, after: Option<&BlobKey>, limit: usize) -> Result<Vec<BlobKey>, BlobError> {
         under!(self.faults, self.inner.keys(after, limit).await)
+    }
+
+    async fn set_aside(&self, key: &BlobKey) -> Result<bool, BlobError> {
+        under!(self.faults, self.inner.set_aside(key).await)
+    }
+
+    async fn strangers(&self, limit: usize) -> Result<Vec<String>, BlobError> {
+        under!(self.faults, self.inner.strangers(limit).await)
+    }
+
+    async fn set_stranger_aside(&self, name: &str) -> Result<bool, BlobError> {
+        under!(self.faults, self.inner.set_stranger_aside(name).await)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use roadstead_domain::ids::{AccountId, Region};
@@ -221,6 +221,11 @@ impl World {
                 return total;
             }
         }
+    }
+
+    /// Where its stores are: `metadata.sqlite` and `blobs`.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// The files that hold blobs, staged ones included.

@@ -25,6 +25,7 @@ use crate::context::RequestContext;
 use crate::delete_images::Deleting;
 use crate::error::Error;
 use crate::loading;
+use crate::rot;
 
 /// A registration with what it is decided by.
 struct Registration {
@@ -220,7 +221,7 @@ where
     let Some(image) = tx.image(repository, digest).await? else {
         return Ok(Vec::new());
     };
-    let Some(bytes) = tx.manifest(repository, digest).await? else {
+    let Some(bytes) = rot::manifest(tx, repository, digest).await? else {
         return Ok(Vec::new());
     };
     // It was read when it was pushed.

@@ -2,6 +2,7 @@
 
 pub mod alias;
 pub mod demo;
+pub mod doctor;
 pub mod key;
 pub mod lifecycle;
 pub mod serve;
@@ -40,6 +41,8 @@ pub enum Command {
     Alias(alias::AliasArgs),
     /// Show what waits to be freed, or free it.
     Sweep(sweep::SweepArgs),
+    /// Verify that every row has its bytes and every byte its row; set aside what is rotten.
+    Doctor(doctor::DoctorArgs),
     /// Explain, run and test lifecycle policies.
     Lifecycle(lifecycle::LifecycleArgs),
     /// Bring deleted images or a deleted repository back.
@@ -105,6 +108,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Alias(args) => alias::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Undelete(args) => undelete::run(&args),
+        Command::Doctor(args) => return doctor::run(&args).or_else(unless_nobody_reads),
         Command::Lifecycle(args) => {
             return lifecycle::run(&args).or_else(unless_nobody_reads);
         }

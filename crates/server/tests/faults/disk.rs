@@ -1,6 +1,7 @@
 //! F14, F48: a disk that is full, or slow to open a file. What arrived before is kept, nothing that
 //! did not fit is claimed, and a pull that lost its blob is told so before its first byte.
 
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use roadstead_domain::digest::{Algorithm, Digest};
 use roadstead_domain::ids::BlobKey;
 use roadstead_domain::time::Span;
 use roadstead_server::compose::Stores;
-use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, Sealed};
+use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, Expected, Sealed};
 use roadstead_testkit::World;
 use roadstead_testkit::images::{self, Layout};
 
@@ -79,8 +80,25 @@ impl BlobStore for Disk {
         self.inner.read(key, range).await
     }
 
-    async fn digest(&self, key: &BlobKey, algorithm: Algorithm) -> Result<Digest, BlobError> {
-        self.inner.digest(key, algorithm).await
+    async fn read_verified(
+        &self,
+        key: &BlobKey,
+        range: Range<u64>,
+        expected: &Expected,
+    ) -> Result<BlobBody, BlobError> {
+        self.reads.send_modify(|count| *count += 1);
+        let mut is_stuck = self.is_stuck.clone();
+        drop(is_stuck.wait_for(|is_stuck| !is_stuck).await);
+        self.inner.read_verified(key, range, expected).await
+    }
+
+    async fn digest_at_rate(
+        &self,
+        key: &BlobKey,
+        algorithm: Algorithm,
+        rate: Option<NonZeroU64>,
+    ) -> Result<Digest, BlobError> {
+        self.inner.digest_at_rate(key, algorithm, rate).await
     }
 
     async fn size_bytes(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
@@ -93,6 +111,18 @@ impl BlobStore for Disk {
 
     async fn keys(&self, after: Option<&BlobKey>, limit: usize) -> Result<Vec<BlobKey>, BlobError> {
         self.inner.keys(after, limit).await
+    }
+
+    async fn set_aside(&self, key: &BlobKey) -> Result<bool, BlobError> {
+        self.inner.set_aside(key).await
+    }
+
+    async fn strangers(&self, limit: usize) -> Result<Vec<String>, BlobError> {
+        self.inner.strangers(limit).await
+    }
+
+    async fn set_stranger_aside(&self, name: &str) -> Result<bool, BlobError> {
+        self.inner.set_stranger_aside(name).await
     }
 }
 

@@ -71,6 +71,30 @@ pub(super) fn limit_pages(connection: &Connection, pages: u32) -> Result<(), Sto
     connection.execute_batch(&limit).map_err(unavailable)
 }
 
+/// What SQLite finds wrong with the file: pages, indexes, constraints, and rows that name what is
+/// not there. At most a hundred of each.
+pub(super) fn damages(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut check = connection
+        .prepare("PRAGMA integrity_check(100)")
+        .map_err(failed)?;
+    let found = check.query_map([], |row| row.get::<_, String>(0));
+    let found = found.and_then(|rows| rows.collect::<Result<Vec<_>, _>>());
+    let mut damages = found.map_err(failed)?;
+    damages.retain(|line| line != "ok");
+    let mut check = connection
+        .prepare("SELECT \"table\", parent FROM pragma_foreign_key_check LIMIT 100")
+        .map_err(failed)?;
+    let orphans = check.query_map([], |row| {
+        let (table, parent): (String, String) = (row.get(0)?, row.get(1)?);
+        Ok(format!(
+            "a row of {table} names a row of {parent} that is not there"
+        ))
+    });
+    let orphans = orphans.and_then(|rows| rows.collect::<Result<Vec<_>, _>>());
+    damages.extend(orphans.map_err(failed)?);
+    Ok(damages)
+}
+
 /// Applies the schema steps that are missing, all or none.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     migrate_to(connection, MIGRATIONS)

@@ -9,7 +9,7 @@ mod readers;
 mod surveys;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -44,6 +44,7 @@ pub struct SqliteStore {
     readers: readers::Readers,
     surveys: surveys::Surveys,
     epochs: Arc<epochs::Epochs>,
+    path: PathBuf,
 }
 
 impl SqliteStore {
@@ -67,6 +68,7 @@ impl SqliteStore {
             readers,
             surveys,
             epochs,
+            path: path.to_owned(),
         })
     }
 }
@@ -87,5 +89,14 @@ impl MetadataStore for SqliteStore {
 
     fn epoch(&self, repository: RepositoryId) -> Option<Epoch> {
         self.epochs.of(repository)
+    }
+
+    async fn damages(&self) -> Result<Vec<String>, StoreError> {
+        let path = self.path.clone();
+        let checked = tokio::task::spawn_blocking(move || {
+            connection::damages(&connection::open_reader(&path)?)
+        });
+        let died = |error: tokio::task::JoinError| StoreError::Failed(error.to_string());
+        checked.await.map_err(died)?
     }
 }

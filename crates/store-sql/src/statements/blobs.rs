@@ -44,6 +44,44 @@ impl<S: Sql> Tx<S> {
         }
     }
 
+    /// What was read of every repository that has a link to these bytes is no longer right.
+    async fn changes_holders(&mut self, key: &str) -> Result<(), StoreError> {
+        let holders = self
+            .0
+            .query(
+                "SELECT repository_id FROM blob_link WHERE blob_key = ?1",
+                &params![key],
+            )
+            .await?;
+        for row in &holders {
+            self.0.changes(RepositoryId(row.int(0)?));
+        }
+        Ok(())
+    }
+
+    /// Leads the links to lost bytes of a digest to new ones, and makes the lost ones garbage.
+    async fn replace_lost(&mut self, key: &BlobKey, digest: &Digest) -> Result<(), StoreError> {
+        let lost = self
+            .0
+            .query(
+                "SELECT key FROM blob WHERE digest = ?1 AND lost_since IS NOT NULL",
+                &params![digest.as_str()],
+            )
+            .await?;
+        for row in &lost {
+            let old = row.text(0)?;
+            self.changes_holders(old).await?;
+            self.0
+                .execute(
+                    "UPDATE blob_link SET blob_key = ?2 WHERE blob_key = ?1",
+                    &params![old, key.as_str()],
+                )
+                .await?;
+            self.release_blob(old).await?;
+        }
+        Ok(())
+    }
+
     /// Makes a link; it is referenced from the start if an image names the blob already.
     async fn insert_link(
         &mut self,
@@ -90,7 +128,8 @@ impl<S: Sql> ReadBlobs for Tx<S> {
                 "SELECT blob_link.repository_id, blob_link.digest, blob_link.blob_key, \
                  blob.size_bytes, blob_link.media_type, blob_link.unreferenced_since \
                  FROM blob_link JOIN blob ON blob.key = blob_link.blob_key \
-                 WHERE blob_link.repository_id = ?1 AND blob_link.digest = ?2",
+                 WHERE blob_link.repository_id = ?1 AND blob_link.digest = ?2 \
+                 AND blob.lost_since IS NULL",
                 &params![repository.0, digest.as_str()],
             )
             .await?;
@@ -118,7 +157,8 @@ impl<S: Sql> ReadBlobs for Tx<S> {
     ) -> Result<Option<(BlobKey, u64)>, StoreError> {
         let row = self
             .query_first(
-                "SELECT key, size_bytes FROM blob WHERE digest = ?1 ORDER BY key LIMIT 1",
+                "SELECT key, size_bytes FROM blob \
+                 WHERE digest = ?1 AND lost_since IS NULL ORDER BY key LIMIT 1",
                 &params![digest.as_str()],
             )
             .await?;
@@ -181,7 +221,30 @@ impl<S: Sql> WriteBlobs for Tx<S> {
                 ],
             )
             .await?;
-        Ok(())
+        self.replace_lost(key, digest).await
+    }
+
+    async fn mark_blob_lost(&mut self, key: &BlobKey, now: Timestamp) -> Result<bool, StoreError> {
+        let marked = self
+            .0
+            .execute(
+                "UPDATE blob SET lost_since = ?2 WHERE key = ?1 AND lost_since IS NULL",
+                &params![key.as_str(), now.0],
+            )
+            .await?;
+        self.changes_holders(key.as_str()).await?;
+        Ok(marked > 0)
+    }
+
+    async fn mark_blob_found(&mut self, key: &BlobKey) -> Result<bool, StoreError> {
+        let marked = self
+            .0
+            .execute(
+                "UPDATE blob SET lost_since = NULL WHERE key = ?1 AND lost_since IS NOT NULL",
+                &params![key.as_str()],
+            )
+            .await?;
+        Ok(marked > 0)
     }
 
     async fn link_blob(

@@ -292,6 +292,25 @@ impl<S: Sql> WriteImages for Tx<S> {
         self.depart(repository).await
     }
 
+    async fn replace_manifest(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        let Some(image_id) = self.image_id(repository, digest).await? else {
+            return Err(StoreError::Failed(format!("no image {digest}")));
+        };
+        self.0
+            .execute(
+                "INSERT INTO manifest (image_id, bytes) VALUES (?1, ?2) \
+                 ON CONFLICT (image_id) DO UPDATE SET bytes = excluded.bytes",
+                &params![image_id, bytes],
+            )
+            .await?;
+        Ok(())
+    }
+
     async fn put_tag(
         &mut self,
         repository: RepositoryId,

@@ -14,6 +14,7 @@ mod events;
 mod garbage;
 mod images_read;
 mod images_write;
+mod inspection;
 mod lifecycle_images;
 mod lifecycle_read;
 mod lifecycle_write;

@@ -8,6 +8,7 @@ pub mod contract;
 
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use roadstead_domain::digest::{Algorithm, Digest};
 use roadstead_domain::ids::BlobKey;
+use roadstead_domain::time::Timestamp;
 use roadstead_domain::upload::HashState;
 
 /// Why a blob store could not do what it was asked.
@@ -27,6 +29,9 @@ pub enum BlobError {
     /// The disk or bucket is full; nothing was lost, and the same call may work later.
     #[error("no space left for blobs")]
     NoSpace,
+    /// The bytes under this key are not those that were sealed there (F43).
+    #[error("the bytes under the key {0} have changed")]
+    Rotten(BlobKey),
     /// Reading or writing failed. After a failed write or sync the staged bytes are not to be
     /// trusted: the upload is over (F15).
     #[error("the blob store failed: {0}")]
@@ -61,6 +66,19 @@ pub enum BlobBody {
     },
     /// A stream of pieces.
     Stream(BoxStream<'static, Result<Bytes, BlobError>>),
+}
+
+/// What sealed bytes were, and how lately that must have been looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// Their digest.
+    pub digest: Digest,
+    /// How many there were.
+    pub size_bytes: u64,
+    /// Bytes that were hashed before this instant are hashed again.
+    pub verified_since: Timestamp,
+    /// The instant now.
+    pub now: Timestamp,
 }
 
 /// Appends to one staged blob. One writer at a time has a key.
@@ -115,8 +133,30 @@ pub trait BlobStore: Send + Sync {
     /// Reads a part of sealed bytes. The range lies within the blob.
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<BlobBody, BlobError>;
 
+    /// As [`Self::read`], of bytes that are what they were (F43). Bytes that this process hashed in
+    /// their present state, late enough, are read as they are. Others are hashed first, or, if they
+    /// are many and read whole, on their way: then a stream ends with [`BlobError::Rotten`] in
+    /// place of its last piece. A part of many bytes that nobody hashed is read as it is, since only
+    /// the whole has a digest.
+    async fn read_verified(
+        &self,
+        key: &BlobKey,
+        range: Range<u64>,
+        expected: &Expected,
+    ) -> Result<BlobBody, BlobError>;
+
     /// The digest of sealed bytes, computed by reading them.
-    async fn digest(&self, key: &BlobKey, algorithm: Algorithm) -> Result<Digest, BlobError>;
+    async fn digest(&self, key: &BlobKey, algorithm: Algorithm) -> Result<Digest, BlobError> {
+        self.digest_at_rate(key, algorithm, None).await
+    }
+
+    /// As [`Self::digest`], reading no more than so many bytes in a second.
+    async fn digest_at_rate(
+        &self,
+        key: &BlobKey,
+        algorithm: Algorithm,
+        bytes_per_second: Option<NonZeroU64>,
+    ) -> Result<Digest, BlobError>;
 
     /// The length of the bytes under a key, staged or sealed.
     async fn size_bytes(&self, key: &BlobKey) -> Result<Option<u64>, BlobError>;
@@ -127,4 +167,15 @@ pub trait BlobStore: Send + Sync {
 
     /// Keys that hold bytes, in order, after `after`: for verification only, never for a request.
     async fn keys(&self, after: Option<&BlobKey>, limit: usize) -> Result<Vec<BlobKey>, BlobError>;
+
+    /// Moves the bytes of a key to where nothing reads or deletes them, durably. False if there are
+    /// none.
+    async fn set_aside(&self, key: &BlobKey) -> Result<bool, BlobError>;
+
+    /// Up to `limit` things among the bytes that are not the bytes of any key, by a name that
+    /// [`Self::set_stranger_aside`] takes.
+    async fn strangers(&self, limit: usize) -> Result<Vec<String>, BlobError>;
+
+    /// As [`Self::set_aside`], of such a thing.
+    async fn set_stranger_aside(&self, name: &str) -> Result<bool, BlobError>;
 }

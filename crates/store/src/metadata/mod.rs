@@ -4,6 +4,7 @@
 //! handle, so that one store may run it on its single writer thread and another may retry it.
 
 mod containers;
+mod inspection;
 mod lifecycle;
 mod public;
 mod reads;
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 use roadstead_domain::ids::RepositoryId;
 
 pub use containers::*;
+pub use inspection::*;
 pub use lifecycle::*;
 pub use public::*;
 pub use reads::*;
@@ -98,6 +100,12 @@ pub trait MetadataStore: Send + Sync {
     /// the commit. That something was *not* found is not covered, and neither are pull times.
     fn epoch(&self, _repository: RepositoryId) -> Option<Epoch> {
         None
+    }
+
+    /// What the store itself finds wrong with how it keeps its rows, in words; nothing if it has no
+    /// way to tell. Reads everything.
+    async fn damages(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
     }
 }
 

@@ -14,8 +14,8 @@ use roadstead_domain::upload::Upload;
 
 use super::{
     AccessKey, BlobLink, Garbage, ImageCursor, ImageEntry, ImageFilter, ReadContainers,
-    ReadDeleted, ReadEvents, ReadLifecycle, ReadPublic, RegistryKey, Repository, StoreError,
-    TaggedImage,
+    ReadDeleted, ReadEvents, ReadInspection, ReadLifecycle, ReadPublic, RegistryKey, Repository,
+    StoreError, TaggedImage,
 };
 
 /// Repositories and their resource tags.
@@ -143,7 +143,7 @@ pub trait ReadImages {
 /// Blobs and uploads.
 #[async_trait]
 pub trait ReadBlobs {
-    /// The link by which a repository may read a blob.
+    /// The link by which a repository may read a blob; none if its bytes are lost.
     async fn blob_link(
         &mut self,
         repository: RepositoryId,
@@ -158,7 +158,8 @@ pub trait ReadBlobs {
         digest: &Digest,
     ) -> Result<bool, StoreError>;
 
-    /// Any live bytes with this digest, in whatever repository: (key, size in bytes).
+    /// Any live bytes with this digest, in whatever repository, that are not lost: (key, size in
+    /// bytes).
     async fn blob_with_digest(
         &mut self,
         digest: &Digest,
@@ -231,6 +232,7 @@ pub trait MetadataRead:
     + ReadEvents
     + ReadContainers
     + ReadPublic
+    + ReadInspection
     + Send
 {
 }
@@ -246,6 +248,7 @@ impl<T> MetadataRead for T where
         + ReadEvents
         + ReadContainers
         + ReadPublic
+        + ReadInspection
         + Send
 {
 }

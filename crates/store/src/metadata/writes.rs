@@ -78,6 +78,15 @@ pub trait WriteImages {
         new: &NewImage,
     ) -> Result<bool, StoreError>;
 
+    /// Stores the exact bytes of an image once more: what is stored is not what was pushed. An image
+    /// that is not there is [`StoreError::Failed`].
+    async fn replace_manifest(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+        bytes: &[u8],
+    ) -> Result<(), StoreError>;
+
     /// Removes an image with its tags and edges. Links that no image of the repository refers to
     /// any more become unreferenced since `now`. With `kept_until` the image becomes a deleted one
     /// that can be brought back, and its edges to blobs stay until then. Images whose subject it
@@ -130,13 +139,22 @@ pub trait WriteImages {
 /// Blobs and uploads.
 #[async_trait]
 pub trait WriteBlobs {
-    /// Records bytes that are durable under a fresh key.
+    /// Records bytes that are durable under a fresh key. Links to lost bytes of this digest lead to
+    /// these from now on, and what was lost is garbage.
     async fn insert_blob(
         &mut self,
         key: &BlobKey,
         digest: &Digest,
         size_bytes: u64,
     ) -> Result<(), StoreError>;
+
+    /// Records that the bytes of a blob are gone or are not what they were: until bytes of its digest
+    /// are recorded anew, or these are found again, nobody is told that it is there. Its links stay.
+    /// False if there is no such blob, or it is lost already.
+    async fn mark_blob_lost(&mut self, key: &BlobKey, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Records that lost bytes are there again; false if they were not lost.
+    async fn mark_blob_found(&mut self, key: &BlobKey) -> Result<bool, StoreError>;
 
     /// Lets a repository read a blob. A new link counts as unreferenced since `now` until an
     /// image refers to it; one that an image refers to already is referenced from the start. An

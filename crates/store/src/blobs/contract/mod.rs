@@ -7,6 +7,7 @@
 pub mod reading;
 pub mod removing;
 pub mod resuming;
+pub mod verifying;
 pub mod writing;
 
 use std::os::unix::fs::FileExt;
@@ -60,6 +61,11 @@ macro_rules! blob_contract {
                 removing::an_open_reader_still_reads_everything,
                 removing::keys_come_in_ordered_pages,
                 removing::keys_are_gone_after_removal,
+                verifying::what_is_right_is_read,
+                verifying::what_is_wrong_is_never_read_whole,
+                verifying::a_digest_at_a_rate_is_the_same,
+                verifying::set_aside_is_gone,
+                verifying::there_are_no_strangers,
             }
         }
     };

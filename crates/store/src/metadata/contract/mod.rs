@@ -15,6 +15,7 @@ pub mod deletion;
 pub mod epochs;
 pub mod events;
 pub mod images;
+pub mod inspection;
 pub mod keys;
 pub mod lifecycle;
 pub mod paging;
@@ -119,6 +120,14 @@ macro_rules! metadata_contract {
                 the_last_link_makes_garbage
                 garbage_is_listed_by_key
                 live_bytes_are_never_garbage
+            );
+            $crate::metadata_contract!(@family $subject, inspection:
+                lost_bytes_are_hidden_until_found
+                new_bytes_take_over_the_links_to_lost_ones
+                a_manifest_is_stored_once_more
+                images_with_all_that_hangs_on_them
+                links_and_who_needs_them
+                uploads_and_garbage_are_seen
             );
             $crate::metadata_contract!(@family $subject, keys:
                 life_of_an_access_key
