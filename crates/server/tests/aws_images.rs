@@ -1,4 +1,4 @@
-//! What the members of requests do: images and layers (ecr.md sections 4 to 6; hostile.md E8, E9).
+//! What the members of requests do: images and layers (ecr.md sections 4 to 6).
 //! Repositories, tags and pages are in `aws_members.rs`.
 //!
 //! Bodies are asserted whole where the reference has them; elsewhere the code.
@@ -297,49 +297,4 @@ async fn layers_that_are_asked_for() {
     let path = path.expect("a link to this server");
     let bytes = world.raw(Method::GET, path, &[], "").await.expect(200).body;
     assert_eq!(manifest["config"]["digest"], images::digest(&bytes));
-}
-
-/// hostile.md E9.
-#[tokio::test]
-async fn of_many_that_make_one_name_exactly_one_succeeds() {
-    let world = World::start().await;
-    let name = json!({ "repositoryName": "raced" });
-    let all = (0..50).map(|_| world.ecr("CreateRepository", name.clone()));
-    let answers = futures_util::future::join_all(all).await;
-    let mut made = 0;
-    for answer in answers {
-        match answer.code() {
-            (200, _) => made += 1,
-            other => assert_eq!(other, (400, "RepositoryAlreadyExistsException".into())),
-        }
-    }
-    assert_eq!(made, 1);
-}
-
-/// hostile.md E9.
-#[tokio::test]
-async fn a_tag_that_many_push_ends_on_one_of_them() {
-    let world = world().await;
-    let base = push(&world, "app", "base", &[]).await;
-    let variants: Vec<_> = (0..50).map(|n| api::variant(&base, n)).collect();
-    let all = variants
-        .iter()
-        .map(|one| world.ecr("PutImage", put_image("app", one, Some("t"))));
-    for answer in futures_util::future::join_all(all).await {
-        answer.expect(200);
-    }
-    let tagged = json!({ "repositoryName": "app", "filter": { "tagStatus": "TAGGED" } });
-    let tagged = ok(&world, "ListImages", tagged).await;
-    let [id] = tagged["imageIds"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default()
-    else {
-        panic!("one tag: {tagged}");
-    };
-    let is_one_of_them = variants
-        .iter()
-        .any(|one| id["imageDigest"] == one.digest.as_str());
-    assert!(is_one_of_them, "{id}");
-    assert_eq!(world.image_ids("app").await.len(), 51);
 }

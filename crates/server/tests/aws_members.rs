@@ -1,14 +1,12 @@
 //! What the members of requests do: repositories, resource tags, tokens, pages (ecr.md sections 2,
-//! 3 and 8; hostile.md E5, E6, E10). Images and layers are in `aws_images.rs`.
+//! 3 and 8). Images and layers are in `aws_images.rs`.
 //!
 //! Bodies are asserted whole where the reference has them; elsewhere the code.
 
 mod api;
 
-use api::{error, invalid, ok, push, refused, repository};
+use api::{error, invalid, ok, refused, repository};
 use http::Method;
-use roadstead_api_model::probe::minimal;
-use roadstead_api_model::{Operation, facts};
 use roadstead_testkit::World;
 use serde_json::{Value, json};
 
@@ -127,83 +125,6 @@ async fn repositories_are_listed_by_name_and_named_in_order() {
         let code = code(&world, "DescribeRepositories", both).await;
         assert_eq!(code, "InvalidParameterException", "{other}");
     }
-}
-
-#[tokio::test]
-async fn a_page_token_works_only_where_it_was_given() {
-    let world = world().await;
-    push(&world, "app", "one", &["a", "b", "c"]).await;
-    let mut ask = json!({ "repositoryName": "app", "maxResults": 1 });
-    let page = ok(&world, "ListImages", ask.clone()).await;
-    let token = page["nextToken"].as_str().expect("a token").to_owned();
-    ask["nextToken"] = token.as_str().into();
-    ok(&world, "ListImages", ask.clone()).await;
-
-    let mut altered = token.clone().into_bytes();
-    altered[10] = if altered[10] == b'A' { b'B' } else { b'A' };
-    let altered = String::from_utf8(altered).expect("text");
-    let bad = invalid("nextToken", "Invalid token");
-    for wrong in ["", "garbage", "!", &altered] {
-        let mut ask = ask.clone();
-        ask["nextToken"] = wrong.into();
-        assert_eq!(refused(&world, "ListImages", ask).await, bad, "{wrong}");
-    }
-    // Another filter, operation, repository, account.
-    let mut filtered = ask.clone();
-    filtered["filter"] = json!({ "tagStatus": "TAGGED" });
-    assert_eq!(refused(&world, "ListImages", filtered).await, bad);
-    assert_eq!(refused(&world, "DescribeImages", ask.clone()).await, bad);
-    let elsewhere = json!({ "nextToken": token });
-    assert_eq!(
-        refused(&world, "DescribeRepositories", elsewhere).await,
-        bad
-    );
-    repository(&world, "other").await;
-    let mut other = ask.clone();
-    other["repositoryName"] = "other".into();
-    assert_eq!(refused(&world, "ListImages", other).await, bad);
-    let stranger = world.key_of("210987654321").await;
-    let name = json!({ "repositoryName": "app" });
-    world
-        .ecr_as(&stranger, "CreateRepository", name)
-        .await
-        .expect(200);
-    let answer = world.ecr_as(&stranger, "ListImages", ask.clone()).await;
-    assert_eq!(answer.expect(400).json(), bad);
-    // Changes between pages neither break a token nor repeat what was seen.
-    let gone = json!({ "repositoryName": "app", "imageIds": [{ "imageTag": "b" }] });
-    ok(&world, "BatchDeleteImage", gone).await;
-    let rest = ok(&world, "ListImages", ask).await;
-    assert_eq!(rest["imageIds"][0]["imageTag"], "c");
-    assert_eq!(rest.get("nextToken"), None);
-}
-
-#[tokio::test]
-async fn another_registry_is_closed_in_every_operation() {
-    let world = world().await;
-    push(&world, "app", "secret", &["latest"]).await;
-    let stranger = world.key_of("210987654321").await;
-    let mut asked = 0;
-    for operation in Operation::ALL.into_iter().filter(|one| one.is_offered()) {
-        let input = facts(operation.service()).shape(operation.input_shape());
-        let members = &input.expect("an input").facts().members;
-        if !members.iter().any(|member| member.name == "registryId") {
-            continue;
-        }
-        let mut body = minimal(operation);
-        body["registryId"] = "123456789012".into();
-        if body.get("repositoryName").is_some() {
-            body["repositoryName"] = "app".into();
-        }
-        let body = body.to_string().into();
-        let answer = world.post(&stranger, operation.target(), body).await;
-        let expected = (400, "AccessDeniedException".to_owned());
-        assert_eq!(answer.code(), expected, "{operation:?}");
-        asked += 1;
-    }
-    // 24 of ECR, 15 of ECR Public.
-    assert_eq!(asked, 39);
-    assert_eq!(world.image_ids("app").await.len(), 1);
 }
 
 #[tokio::test]

@@ -1,18 +1,17 @@
 //! Requests to the AWS face that are refused for other reasons than their signature (auth.md
-//! section 2; hostile.md E2, E3, E6): access, unknown operations, unreadable bodies, our own faults.
+//! section 2): access, the order of checks, our own faults. Hostile requests are in `hostile/`.
 //!
 //! Each must be answered in its protocol, and the server must be there afterwards.
 
 mod api;
 
 use api::ask::{Ask, Protocol, Row, TARGET, element, held_against, send};
-use api::{error, ok, refused};
+use api::{error, ok};
 use bytes::Bytes;
-use http::{HeaderValue, Method};
+use http::HeaderValue;
 use roadstead_sigv4::sign_header;
 use roadstead_store::fault::When;
 use roadstead_testkit::World;
-use roadstead_testkit::aws::ECR;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -81,94 +80,6 @@ async fn another_account_is_denied() {
 }
 
 #[tokio::test]
-async fn operations_that_are_not_known() {
-    let world = World::start().await;
-    for target in [
-        "",
-        "AmazonEC2ContainerRegistry_V20150921.",
-        "AmazonEC2ContainerRegistry_V20150921.DeleteTheWorld",
-        "amazonec2containerregistry_v20150921.DescribeRegistry",
-        "SpencerFrontendService.DescribeRegistry",
-        "DescribeRegistry",
-    ] {
-        let answer = world.post(&world.credentials, target, "{}".into()).await;
-        let expected = (400, "UnknownOperationException".to_owned());
-        assert_eq!(answer.code(), expected, "{target}");
-        assert!(!answer.text().contains("not offered yet"), "{target}");
-    }
-    for (form, code) in [
-        ("Action=AssumeRole&Version=2011-06-15", "InvalidAction"),
-        (
-            "Action=GetCallerIdentity&Version=2020-01-01",
-            "InvalidAction",
-        ),
-        ("Version=2011-06-15", "MissingAction"),
-    ] {
-        let mut request = Ask::of(&world, Protocol::Query).bare(&world, "/");
-        *request.body_mut() = Bytes::from(form);
-        let answer = send(&world, request).await.expect(400);
-        assert_eq!(element(&answer.text(), "Code"), code);
-    }
-    // A content type of no protocol, and a method that no protocol has.
-    let mut request = Ask::of(&world, Protocol::Json).signed(&world);
-    let value = HeaderValue::from_static("text/plain");
-    request.headers_mut().insert("content-type", value);
-    let answer = send(&world, request).await.expect(404);
-    assert_eq!(answer.text().trim_end(), "<UnknownOperationException/>");
-    let mut request = Ask::of(&world, Protocol::Json).signed(&world);
-    *request.method_mut() = Method::PUT;
-    assert_eq!(send(&world, request).await.status, 405);
-}
-
-#[tokio::test]
-async fn bodies_that_cannot_be_read() {
-    let world = World::start().await;
-    let deep = "[".repeat(5000);
-    for body in [
-        "",
-        "nonsense",
-        "{",
-        "[]",
-        "\"text\"",
-        "\u{feff}{}",
-        "{} {}",
-        &deep,
-    ] {
-        let answer = world.post(&world.credentials, TARGET, Bytes::from(body.to_owned()));
-        let expected = (400, "SerializationException".to_owned());
-        assert_eq!(answer.await.code(), expected, "{:.40}", body);
-    }
-    let wrong = json!({ "maxResults": "100" });
-    let body = refused(&world, "DescribeRepositories", wrong).await;
-    assert_eq!(body["__type"], "SerializationException");
-    ok(&world, "DescribeRepositories", json!({})).await;
-}
-
-#[tokio::test]
-async fn the_longest_request_that_is_read() {
-    let world = World::start().await;
-    let mebibyte = 1024 * 1024;
-    let padded = |bytes: usize| Bytes::from(format!("{{}}{}", " ".repeat(bytes - 2)));
-    for (operation, limit, status) in [
-        ("DescribeRepositories", mebibyte, 200),
-        // Read, and then not a request of the operation.
-        ("PutImage", 9 * mebibyte, 400),
-        ("UploadLayerPart", 32 * mebibyte, 400),
-    ] {
-        let target = TARGET.replace("DescribeRepositories", operation);
-        let answer = world.post(&world.credentials, &target, padded(limit)).await;
-        assert_eq!(answer.status, status, "{operation}");
-        let answer = world.post(&world.credentials, &target, padded(limit + 1));
-        let answer = answer.await;
-        assert_eq!((answer.status.as_u16(), answer.body.len()), (413, 0));
-    }
-    let mut request = Ask::of(&world, Protocol::Query).signed(&world);
-    *request.body_mut() = padded(mebibyte + 1);
-    assert_eq!(send(&world, request).await.status, 413);
-    ok(&world, "DescribeRepositories", json!({})).await;
-}
-
-#[tokio::test]
 async fn the_body_is_judged_before_the_target_and_the_target_before_the_signature() {
     let world = World::start().await;
     let stranger = roadstead_testkit::Credentials {
@@ -210,37 +121,4 @@ async fn a_failing_store_is_our_fault_and_tells_nothing() {
     world.faults.clear();
     let body: Value = ok(&world, "DescribeRepositories", json!({})).await;
     assert_eq!(body, json!({ "repositories": [] }));
-}
-
-/// C6: a stranger is told so before a long body is read, let alone held.
-#[tokio::test]
-async fn a_long_body_of_a_stranger_is_not_read() {
-    let world = World::start().await;
-    let answer = tokio::task::spawn_blocking(move || {
-        use std::io::{Read as _, Write as _};
-        let mut stream = std::net::TcpStream::connect(world.address).unwrap();
-        let head = format!(
-            "POST / HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-amz-json-1.1\r\n\
-             X-Amz-Target: {ECR}.UploadLayerPart\r\nContent-Length: 31000000\r\n\r\n{{",
-            world.address
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        // Not one byte more is sent: an answer can only come from the head.
-        let mut answer = Vec::new();
-        let mut piece = [0; 4096];
-        while !String::from_utf8_lossy(&answer).contains("Missing Authentication Token") {
-            match stream.read(&mut piece).unwrap() {
-                0 => break,
-                read => answer.extend_from_slice(&piece[..read]),
-            }
-        }
-        String::from_utf8_lossy(&answer).into_owned()
-    })
-    .await
-    .unwrap();
-    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    assert!(
-        answer.contains("MissingAuthenticationTokenException"),
-        "{answer}"
-    );
 }

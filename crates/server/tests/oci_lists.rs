@@ -1,4 +1,4 @@
-//! Tags, the catalog and referrers over `/v2`: order, pages and filters. Expected values are those
+//! Tags and referrers over `/v2`: order, pages and filters. Expected values are those
 //! of the OCI distribution-spec, "Content Discovery", and of ecr.md 9.7.
 
 use std::sync::Arc;
@@ -34,10 +34,6 @@ async fn pages(world: &World, first: &str, entries: fn(&Value) -> Vec<Value>) ->
 
 fn tags(body: &Value) -> Vec<Value> {
     body["tags"].as_array().cloned().unwrap_or_default()
-}
-
-fn repositories(body: &Value) -> Vec<Value> {
-    body["repositories"].as_array().cloned().unwrap_or_default()
 }
 
 fn manifests(body: &Value) -> Vec<Value> {
@@ -86,41 +82,6 @@ async fn f34_pages_of_tags_skip_and_repeat_nothing() {
 }
 
 #[tokio::test]
-async fn b6_page_numbers() {
-    for (is_strict, too_large) in [
-        (false, (200, String::new())),
-        (true, (405, "UNSUPPORTED".into())),
-    ] {
-        let builder = World::builder();
-        let builder = if is_strict { builder.strict() } else { builder };
-        let world = builder.start().await;
-        world.push_image("app", "one", &["v1", "v2"]).await;
-        for bad in ["-1", "abc", "", "1.5", "+1", "%00", "0x1"] {
-            for path in ["/v2/app/tags/list", "/v2/_catalog"] {
-                let refused = list(&world, &format!("{path}?n={bad}")).await;
-                let code = (400, "PAGINATION_NUMBER_INVALID".into());
-                assert_eq!(refused.code(), code, "{bad}");
-            }
-        }
-        for n in ["1001", "1000000000000", "99999999999999999999999999"] {
-            for path in ["/v2/app/tags/list", "/v2/_catalog"] {
-                let answer = list(&world, &format!("{path}?n={n}")).await;
-                assert_eq!(answer.code(), too_large, "{n}");
-            }
-        }
-        for last in ["%00", "a%0ab", "a/b", "sha256:x"] {
-            let refused = list(&world, &format!("/v2/app/tags/list?last={last}")).await;
-            let code = (400, "PAGINATION_NUMBER_INVALID".into());
-            assert_eq!(refused.code(), code, "{last}");
-        }
-        let empty = list(&world, "/v2/app/tags/list?n=0").await.expect(200);
-        assert_eq!(empty.json(), json!({ "name": "app", "tags": [] }));
-        assert_eq!(next(&empty), "");
-        list(&world, "/v2/app/tags/list?n=1000").await.expect(200);
-    }
-}
-
-#[tokio::test]
 async fn a_page_that_is_too_large_for_ecr_is_refused_in_its_words() {
     let world = World::builder().strict().start().await;
     world.push_image("app", "one", &["v1"]).await;
@@ -166,37 +127,6 @@ async fn a_hundred_tags_at_a_time_without_n() {
         let lengths: Vec<usize> = pages.iter().map(Vec::len).collect();
         assert_eq!(lengths, [100, 1]);
     }
-}
-
-#[tokio::test]
-async fn d9_the_catalog_shows_ones_own_registry() {
-    let world = World::start().await;
-    let names = ["team/app", "a0", "team", "a-b", "team/app/x"];
-    for name in names {
-        let body = json!({ "repositoryName": name });
-        world.ecr("CreateRepository", body).await.expect(200);
-    }
-    let other = world.key_of("999999999999").await;
-    let body = json!({ "repositoryName": "theirs" });
-    let made = world.ecr_as(&other, "CreateRepository", body).await;
-    made.expect(200);
-    let mut expected = names;
-    expected.sort_unstable();
-    for size in [1, 2, 5, 9] {
-        let pages = pages(&world, &format!("/v2/_catalog?n={size}"), repositories).await;
-        assert_eq!(pages.concat(), expected, "n={size}");
-    }
-    let basic = world.basic(&other).await;
-    let headers = [("authorization", basic.as_str())];
-    let theirs = world.raw(Method::GET, "/v2/_catalog", &headers, "").await;
-    assert_eq!(
-        theirs.expect(200).json(),
-        json!({ "repositories": ["theirs"] })
-    );
-    let host = ("host", "123456789012.dkr.ecr.us-east-1.localhost");
-    let headers = [headers[0], host];
-    let refused = world.raw(Method::GET, "/v2/_catalog", &headers, "").await;
-    assert_eq!(refused.code(), (403, "DENIED".into()));
 }
 
 /// Pushes an image that refers to `subject`.
@@ -297,35 +227,4 @@ async fn annotations_and_config_types_are_shown() {
     // Without an artifactType the config's media type stands for it (OCI distribution-spec).
     assert_eq!(found[0]["artifactType"], "application/x.config");
     assert_eq!(found[0]["annotations"], json!({ "org.example": "value" }));
-}
-
-#[tokio::test]
-async fn a12_many_referrers_come_in_pages_that_keep_the_filter() {
-    let world = World::start().await;
-    let subject = world.push_image("app", "subject", &[]).await;
-    for n in 0..52 {
-        refer(
-            &world,
-            &subject,
-            &format!("signature {n}"),
-            "application/x.sign+json",
-        )
-        .await;
-    }
-    refer(&world, &subject, "bill", "application/x.sbom").await;
-    let all = format!("/v2/app/referrers/{}", subject.digest);
-    let filtered = format!("{all}?artifactType=application/x.sign%2Bjson");
-    for (first, expected) in [(all, [50, 3]), (filtered, [50, 2])] {
-        let pages = pages(&world, &first, manifests).await;
-        let lengths: Vec<usize> = pages.iter().map(Vec::len).collect();
-        assert_eq!(lengths, expected);
-        let mut digests: Vec<String> = pages
-            .concat()
-            .iter()
-            .map(|one| one["digest"].to_string())
-            .collect();
-        digests.sort_unstable();
-        digests.dedup();
-        assert_eq!(digests.len(), expected.iter().sum::<usize>());
-    }
 }

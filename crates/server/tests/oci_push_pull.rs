@@ -252,55 +252,6 @@ async fn sha512_names_are_verified() {
 }
 
 #[tokio::test]
-async fn d11_download_links() {
-    let world = World::start().await;
-    let layout = Layout::image("one");
-    world.push_image("app", "one", &["v1"]).await;
-    let layer = layout.blobs[1].clone();
-    let body = json!({ "repositoryName": "app", "layerDigest": digest(&layer) });
-    let answer = world.ecr("GetDownloadUrlForLayer", body).await.expect(200);
-    let url = answer.json()["downloadUrl"].as_str().unwrap().to_owned();
-    let path = &url[url.find("/download/").unwrap()..];
-    let get = async |headers: &[(&str, &str)]| world.raw(Method::GET, path, headers, "").await;
-    assert_eq!(get(&[]).await.expect(200).body, layer);
-    let part = get(&[("range", "bytes=1-3")]).await.expect(206);
-    assert_eq!(part.body, layer.slice(1..=3));
-    let head = world.raw(Method::HEAD, path, &[], "").await.expect(200);
-    assert_eq!(head.header("content-length"), layer.len().to_string());
-    world.raw(Method::POST, path, &[], "").await.expect(405);
-    let last = path.chars().last().unwrap();
-    let other = if last == 'A' { 'B' } else { 'A' };
-    for altered in [
-        format!("{}{other}", &path[..path.len() - 1]),
-        path[..path.len() - 4].to_owned(),
-        "/download/layer/".into(),
-        "/download/layer/x".into(),
-        format!("{path}/../x"),
-    ] {
-        let refused = world.raw(Method::GET, &altered, &[], "").await;
-        assert_eq!(refused.code(), (403, "DENIED".into()), "{altered}");
-    }
-    world.clock.advance(Span::hours(1));
-    get(&[]).await.expect(200);
-    world.clock.advance(Span::seconds(1));
-    get(&[]).await.expect(403);
-}
-
-#[tokio::test]
-async fn d11_a_link_dies_with_its_image() {
-    let world = World::start().await;
-    world.push_image("app", "one", &["v1"]).await;
-    let layer = digest(&Layout::image("one").blobs[1]);
-    let body = json!({ "repositoryName": "app", "layerDigest": layer });
-    let answer = world.ecr("GetDownloadUrlForLayer", body).await.expect(200);
-    let url = answer.json()["downloadUrl"].as_str().unwrap().to_owned();
-    let path = &url[url.find("/download/").unwrap()..];
-    let tag = "/v2/app/manifests/v1";
-    world.oci(Method::DELETE, tag, &[], "").await.expect(202);
-    world.raw(Method::GET, path, &[], "").await.expect(403);
-}
-
-#[tokio::test]
 async fn dev_needs_no_login_and_makes_repositories() {
     let world = World::builder().dev().start().await;
     let bytes = Bytes::from("config");

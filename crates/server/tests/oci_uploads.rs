@@ -134,24 +134,6 @@ async fn an_upload_given_up_is_gone_with_its_bytes() {
 }
 
 #[tokio::test]
-async fn a1_a_wrong_digest_ends_the_upload_without_a_blob() {
-    let world = world_with_app(false).await;
-    let location = open(&world).await;
-    patch(&world, &location, None, "hello").await.expect(202);
-    let refused = finish(&world, &location, b"other", "").await;
-    assert_eq!(refused.code(), (400, "DIGEST_INVALID".into()));
-    for bytes in [&b"hello"[..], b"other"] {
-        let path = format!("/v2/app/blobs/{}", digest(bytes));
-        let head = world.oci(Method::HEAD, &path, &[], "").await;
-        head.expect(404);
-    }
-    let refused = finish(&world, &location, b"hello", "").await;
-    assert_eq!(refused.code(), (404, "BLOB_UPLOAD_UNKNOWN".into()));
-    world.sweep().await;
-    assert_eq!(world.blob_bytes(), 0);
-}
-
-#[tokio::test]
 async fn an_ending_needs_a_digest() {
     let world = world_with_app(false).await;
     let location = open(&world).await;
@@ -162,104 +144,6 @@ async fn an_ending_needs_a_digest() {
         assert_eq!(refused.code(), (400, "DIGEST_INVALID".into()), "{query}");
     }
     finish(&world, &location, b"hello", "").await.expect(201);
-}
-
-#[tokio::test]
-async fn c1_chunks_that_do_not_fit() {
-    let world = world_with_app(false).await;
-    let location = open(&world).await;
-    patch(&world, &location, Some("0-4"), "hello")
-        .await
-        .expect(202);
-    for (range, body) in [
-        ("0-4", "hello"),
-        ("3-7", "lowor"),
-        ("6-10", "world"),
-        ("1000000-1000004", "world"),
-    ] {
-        let refused = patch(&world, &location, Some(range), body).await;
-        let code = (416, "BLOB_UPLOAD_INVALID".into());
-        assert_eq!(refused.code(), code, "{range}");
-        assert_eq!(refused.header("range"), "0-4", "{range}");
-        assert_eq!(refused.header("location"), location, "{range}");
-    }
-    for range in ["0--1", "9-5", "abc", "5-", "5", "5-99999999999999999999"] {
-        let refused = patch(&world, &location, Some(range), "world").await;
-        let code = (400, "BLOB_UPLOAD_INVALID".into());
-        assert_eq!(refused.code(), code, "{range}");
-    }
-    let refused = patch(&world, &location, Some("5-10"), "world").await;
-    assert_eq!(refused.code(), (400, "SIZE_INVALID".into()));
-    assert_eq!(kept(&world, &location).await, "0-4");
-    patch(&world, &location, Some("5-9"), "world")
-        .await
-        .expect(202);
-    let done = finish(&world, &location, b"helloworld", "").await;
-    done.expect(201);
-}
-
-#[tokio::test]
-async fn c1_a_wrong_offset_in_the_ending_leaves_the_upload_open() {
-    let world = world_with_app(false).await;
-    let location = open(&world).await;
-    patch(&world, &location, None, "hello").await.expect(202);
-    let path = format!("{location}?digest={}", digest(b"helloworld"));
-    let wrong = [("content-range", "0-4")];
-    let refused = world.oci(Method::PUT, &path, &wrong, "world").await;
-    assert_eq!(refused.code(), (416, "BLOB_UPLOAD_INVALID".into()));
-    let right = [("content-range", "5-9")];
-    world
-        .oci(Method::PUT, &path, &right, "world")
-        .await
-        .expect(201);
-}
-
-#[tokio::test]
-async fn c3_an_ending_repeated_makes_no_second_copy() {
-    let world = world_with_app(false).await;
-    let location = open(&world).await;
-    finish(&world, &location, b"once", "once").await.expect(201);
-    let again = finish(&world, &location, b"once", "once").await;
-    assert_eq!(again.code(), (404, "BLOB_UPLOAD_UNKNOWN".into()));
-    assert_eq!(world.blob_bytes(), 4);
-}
-
-#[tokio::test]
-async fn c4_an_upload_works_only_where_it_was_opened() {
-    let world = world_with_app(false).await;
-    let body = json!({ "repositoryName": "other" });
-    world.ecr("CreateRepository", body).await.expect(200);
-    let location = open(&world).await;
-    patch(&world, &location, None, "hello").await.expect(202);
-    let elsewhere = location.replace("/app/", "/other/");
-    let unknown = "/v2/app/blobs/uploads/00000000-0000-4000-8000-000000000000";
-    let shapeless = "/v2/app/blobs/uploads/..x";
-    for path in [elsewhere.as_str(), unknown, shapeless] {
-        for method in [Method::GET, Method::PATCH, Method::DELETE] {
-            let refused = world.oci(method, path, &[], "x").await;
-            assert_eq!(refused.code(), (404, "BLOB_UPLOAD_UNKNOWN".into()));
-        }
-        let refused = finish(&world, path, b"hello", "").await;
-        assert_eq!(refused.code(), (404, "BLOB_UPLOAD_UNKNOWN".into()));
-    }
-    finish(&world, &location, b"hello", "").await.expect(201);
-}
-
-#[tokio::test]
-async fn c4_an_upload_expires_after_a_day_of_rest() {
-    let world = world_with_app(false).await;
-    let location = open(&world).await;
-    world.clock.advance(Span::hours(23));
-    patch(&world, &location, None, "hello").await.expect(202);
-    world.clock.advance(Span::hours(23));
-    assert_eq!(kept(&world, &location).await, "0-4");
-    world.clock.advance(Span::seconds(3601));
-    let refused = world.oci(Method::GET, &location, &[], "").await;
-    assert_eq!(refused.code(), (404, "BLOB_UPLOAD_UNKNOWN".into()));
-    let refused = patch(&world, &location, None, "more").await;
-    assert_eq!(refused.code(), (404, "BLOB_UPLOAD_UNKNOWN".into()));
-    world.sweep().await;
-    assert_eq!(world.blob_bytes(), 0);
 }
 
 #[tokio::test]

@@ -8,7 +8,6 @@ mod api;
 
 mod access;
 mod cases;
-mod constraints;
 mod deployment_lists;
 mod deployments;
 mod domains;

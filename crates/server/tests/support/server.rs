@@ -115,6 +115,17 @@ impl Server {
         &self.data
     }
 
+    /// The id of the server's process.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once, as a crash would (SIGKILL).
+    pub fn kill(mut self) {
+        self.child.kill().expect("a running server");
+        self.child.wait().expect("its end");
+    }
+
     /// Everything that the server has written to its outputs.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()

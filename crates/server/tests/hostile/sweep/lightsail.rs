@@ -1,13 +1,11 @@
-//! Every rule of Lightsail's model, broken one at a time over the wire, and whatever else the model
-//! permits: only errors that the operation declares, nothing changed by a refusal, never a 500.
-//!
-//! The probes come from the model; that they break what they say is the model crate's own test.
+//! E4 for Lightsail: only errors that the operation declares, nothing changed by a refusal.
 
 use roadstead_api_model::probe::{Probe, minimal, of_shape, probes};
 use roadstead_api_model::{Operation, Service};
 use roadstead_testkit::{Answer, World};
 use serde_json::{Value, json};
 
+use super::odd;
 use crate::api::lightsail::{
     builder_with_scope, call, deploy, get, ok, push, register, service, settle,
 };
@@ -83,14 +81,14 @@ fn assert_modelled(operation: Operation, what: &str, answer: &Answer) {
 }
 
 #[test]
-fn all_operations_are_offered() {
+fn e4_all_operations_of_lightsail_are_offered() {
     let mut names: Vec<&str> = offered().map(Operation::name).collect();
     names.sort_unstable();
     assert_eq!(names, OFFERED);
 }
 
 #[tokio::test]
-async fn every_broken_rule_is_refused_by_name() {
+async fn e4_every_broken_rule_of_lightsail_is_refused_by_name() {
     let mut sent = 0;
     for operation in offered() {
         let (world, name) = world_for(operation).await;
@@ -124,7 +122,7 @@ async fn every_broken_rule_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn what_the_model_permits_is_answered_or_refused_as_declared() {
+async fn e4_what_lightsails_model_permits_is_answered_or_refused_as_declared() {
     for operation in offered() {
         let (world, _) = world_for(operation).await;
         for probe in of_shape(Service::Lightsail, operation.input_shape()) {
@@ -137,43 +135,14 @@ async fn what_the_model_permits_is_answered_or_refused_as_declared() {
     }
 }
 
-/// Strings that break whoever takes them for something else.
-fn odd_strings() -> [String; 12] {
-    [
-        String::new(),
-        " ".into(),
-        "\u{0}".into(),
-        "\u{202e}\u{1f6a2}".into(),
-        "a'; DROP TABLE services; --".into(),
-        "../../etc/passwd".into(),
-        "%2e%2e".into(),
-        "{}".into(),
-        ":".repeat(1000),
-        "9".repeat(400),
-        "a".repeat(100_000),
-        "[deployment:1] ?a -b \"".into(),
-    ]
-}
-
 #[tokio::test]
-async fn odd_strings_everywhere() {
+async fn e4_odd_values_everywhere_in_lightsail() {
     for operation in offered() {
         let (world, name) = world_for(operation).await;
-        // As deep as the longest of what the model permits goes.
-        let bodies: Vec<Value> = of_shape(Service::Lightsail, operation.input_shape())
-            .into_iter()
-            .filter(|probe| probe.refusal.is_none())
-            .map(|probe| probe.body)
-            .collect();
-        for pointer in string_places(&bodies) {
-            let whole = bodies.iter().find(|body| is_text(body, &pointer));
-            for odd in odd_strings() {
-                let mut body = whole.expect("the body of this place").clone();
-                *body.pointer_mut(&pointer).expect("the place") = odd.clone().into();
-                let answer = call(&world, operation.name(), body).await;
-                assert_modelled(operation, &format!("{pointer} {odd}"), &answer);
-                settle(&world).await;
-            }
+        for (what, body) in odd::bodies(operation) {
+            let answer = call(&world, operation.name(), body).await;
+            assert_modelled(operation, &what, &answer);
+            settle(&world).await;
         }
         let is_deleting = operation.name().starts_with("Delete");
         if !is_deleting {
@@ -185,41 +154,8 @@ async fn odd_strings_everywhere() {
     }
 }
 
-fn is_text(body: &Value, pointer: &str) -> bool {
-    body.pointer(pointer).is_some_and(Value::is_string)
-}
-
-/// Every place of a string in these bodies, once.
-fn string_places(bodies: &[Value]) -> Vec<String> {
-    let mut places = vec![];
-    for body in bodies {
-        collect(body, String::new(), &mut places);
-    }
-    places.sort_unstable();
-    places.dedup();
-    places
-}
-
-fn collect(value: &Value, pointer: String, places: &mut Vec<String>) {
-    match value {
-        Value::String(_) => places.push(pointer),
-        Value::Array(items) => {
-            if let Some(first) = items.first() {
-                collect(first, format!("{pointer}/0"), places);
-            }
-        }
-        Value::Object(members) => {
-            for (name, value) in members {
-                let name = name.replace('~', "~0").replace('/', "~1");
-                collect(value, format!("{pointer}/{name}"), places);
-            }
-        }
-        _ => {}
-    }
-}
-
 #[tokio::test]
-async fn a_member_that_is_not_known_is_ignored() {
+async fn e4_a_member_that_lightsail_does_not_know_is_ignored() {
     let operation = Operation::LightsailGetContainerImages;
     let (world, name) = world_for(operation).await;
     let plain = json!({ "serviceName": name });

@@ -1,16 +1,14 @@
-//! Every row of the error table about signatures (auth.md section 2) over the wire, in both
+//! E1: every row of the error table about signatures (auth.md section 2) over the wire, in both
 //! protocols: code, status and message.
 //!
 //! Messages are those that clients recorded; where a row has none, only its code is asked for.
 
-mod api;
-
-use api::ask::{
+use crate::api::ask::{
     Ask, BOTH, IDENTITY, INCOMPLETE, INVALID, MISSING, Protocol, Row, UNRECOGNIZED, element,
     held_against, send, with_authorization,
 };
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use roadstead_registry::context::Clock as _;
 use roadstead_testkit::World;
 
@@ -22,7 +20,7 @@ const MISMATCH: &str = "The request signature we calculated does not match the s
                         the service documentation for details.";
 
 #[tokio::test]
-async fn a_right_signature_is_accepted_in_both_forms() {
+async fn e1_a_right_signature_is_accepted_in_both_forms() {
     let world = World::start().await;
     for protocol in BOTH {
         let ask = Ask::of(&world, protocol);
@@ -45,7 +43,7 @@ async fn a_right_signature_is_accepted_in_both_forms() {
 }
 
 #[tokio::test]
-async fn no_signature_and_two_signatures() {
+async fn e1_no_signature_and_two_signatures() {
     let world = World::start().await;
     for protocol in BOTH {
         let ask = Ask::of(&world, protocol);
@@ -69,7 +67,7 @@ async fn no_signature_and_two_signatures() {
 }
 
 #[tokio::test]
-async fn parameters_that_are_missing() {
+async fn e1_parameters_that_are_missing() {
     let world = World::start().await;
     for protocol in BOTH {
         let ask = Ask::of(&world, protocol);
@@ -101,7 +99,7 @@ async fn parameters_that_are_missing() {
 }
 
 #[tokio::test]
-async fn parameters_that_are_malformed() {
+async fn e1_parameters_that_are_malformed() {
     let world = World::start().await;
     for protocol in BOTH {
         let ask = Ask::of(&world, protocol);
@@ -158,7 +156,7 @@ async fn parameters_that_are_malformed() {
 }
 
 #[tokio::test]
-async fn clocks_that_differ() {
+async fn e1_clocks_that_differ() {
     let world = World::start().await;
     for protocol in BOTH {
         let mut ask = Ask::of(&world, protocol);
@@ -200,7 +198,7 @@ async fn clocks_that_differ() {
 }
 
 #[tokio::test]
-async fn a_scope_that_does_not_fit() {
+async fn e1_a_scope_that_does_not_fit() {
     let world = World::start().await;
     for protocol in BOTH {
         let ask = Ask::of(&world, protocol);
@@ -238,7 +236,7 @@ async fn a_scope_that_does_not_fit() {
 }
 
 #[tokio::test]
-async fn keys_that_do_not_work() {
+async fn e1_keys_that_do_not_work() {
     let world = World::start().await;
     let disabled = world.key_of("123456789012").await;
     let now = world.clock.now();
@@ -267,7 +265,7 @@ async fn keys_that_do_not_work() {
 }
 
 #[tokio::test]
-async fn signatures_that_do_not_match() {
+async fn e1_signatures_that_do_not_match() {
     let world = World::start().await;
     for protocol in BOTH {
         let ask = Ask::of(&world, protocol);
@@ -299,7 +297,7 @@ async fn signatures_that_do_not_match() {
 }
 
 #[tokio::test]
-async fn an_operation_that_is_not_signed_for() {
+async fn e1_an_operation_that_is_not_signed_for() {
     let world = World::start().await;
     // Another operation than the signed one.
     let mut swapped = Ask::of(&world, Protocol::Json).signed(&world);
@@ -311,4 +309,23 @@ async fn an_operation_that_is_not_signed_for() {
     let ask = Ask::of(&world, Protocol::Json);
     let (request, _) = with_authorization(&ask, &world, |right| right.replace(";x-amz-target", ""));
     held_against(INVALID, Protocol::Json, &send(&world, request).await);
+}
+
+/// The first one counts (auth.md 1.1).
+#[tokio::test]
+async fn e1_two_authorization_headers() {
+    let world = World::start().await;
+    for protocol in BOTH {
+        let ask = Ask::of(&world, protocol);
+        let name = HeaderName::from_static("authorization");
+        let mut right_first = ask.signed(&world);
+        let nonsense = HeaderValue::from_static("nonsense");
+        right_first.headers_mut().append(&name, nonsense.clone());
+        send(&world, right_first).await.expect(200);
+        let mut wrong_first = ask.signed(&world);
+        let right = wrong_first.headers_mut().insert(&name, nonsense);
+        let right = right.expect("the right one");
+        wrong_first.headers_mut().append(&name, right);
+        held_against(MISSING, protocol, &send(&world, wrong_first).await);
+    }
 }

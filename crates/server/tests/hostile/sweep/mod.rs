@@ -1,18 +1,20 @@
-//! Every rule of the model, broken one at a time over the wire, for every operation of ECR and ECR
-//! Public that is offered: the modelled 4xx each time, nothing changed, and the server still there.
+//! E4: every rule of the models, broken one at a time over the wire, for every operation that is
+//! offered: the modelled 4xx each time, nothing changed, and the server still there. Then whatever
+//! else the models permit, strings that break whoever takes them for something else, and values
+//! nested deeply in every place: what the operation declares, never a 5xx.
 //!
-//! Lightsail's are in `lightsail_cases/constraints.rs`. The probes come from the model; that they
-//! break what they say is the model crate's own test.
+//! The probes come from the model; that they break what they say is the model crate's own test.
 
-mod api;
-mod public_api;
+mod lightsail;
+mod odd;
 
-use api::{ok, push};
-use public_api::signed_to;
 use roadstead_api_model::probe::{Probe, minimal, probes};
 use roadstead_api_model::{Operation, Rule, Service};
 use roadstead_testkit::{Answer, World, client};
 use serde_json::{Value, json};
+
+use crate::api::{ok, push};
+use crate::public_api::{self, signed_to};
 
 /// Calls an operation of any service.
 async fn call(world: &World, operation: Operation, body: &Value) -> Answer {
@@ -153,15 +155,26 @@ async fn sweep(service: Service) -> usize {
     sent
 }
 
+/// The sweep below goes over all that is offered: of whatever service, nothing is left out.
+#[test]
+fn e4_every_offered_operation_has_a_sweep() {
+    let swept = [Service::Ecr, Service::EcrPublic, Service::Lightsail];
+    for operation in offered() {
+        assert!(swept.contains(&operation.service()), "{operation:?}");
+        // The type of the body itself, at the least.
+        assert!(!probes(operation).is_empty(), "{operation:?}");
+    }
+}
+
 #[tokio::test]
-async fn every_broken_rule_of_ecr_is_refused_by_name() {
+async fn e4_every_broken_rule_of_ecr_is_refused_by_name() {
     let sent = sweep(Service::Ecr).await;
-    // 20 operations with a few rules each; far fewer means that probes went missing.
+    // 35 operations with a few rules each; far fewer means that probes went missing.
     assert!(sent > 200, "only {sent} probes");
 }
 
 #[tokio::test]
-async fn every_broken_rule_of_ecr_public_is_refused_by_name() {
+async fn e4_every_broken_rule_of_ecr_public_is_refused_by_name() {
     let offered = offered().filter(|operation| operation.service() == Service::EcrPublic);
     assert_eq!(offered.count(), 23);
     let sent = sweep(Service::EcrPublic).await;
@@ -170,7 +183,7 @@ async fn every_broken_rule_of_ecr_public_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_member_that_is_not_known_is_ignored() {
+async fn e4_a_member_that_is_not_known_is_ignored() {
     let (world, name) = world_for(Operation::EcrListImages).await;
     let plain = ok(&world, "ListImages", json!({ "repositoryName": name })).await;
     let more = json!({ "repositoryName": name, "surprise": [{}], "nextToken": null });
@@ -178,7 +191,7 @@ async fn a_member_that_is_not_known_is_ignored() {
 }
 
 #[tokio::test]
-async fn what_is_not_offered_says_so() {
+async fn e4_what_is_not_offered_says_so() {
     let world = World::start().await;
     for operation in Operation::ALL {
         let answer = call(&world, operation, &minimal(operation)).await;
