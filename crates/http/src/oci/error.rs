@@ -240,10 +240,7 @@ fn refusal(error: &Error, is_strict_ecr: bool, request_id: &str) -> Refused {
             id,
             place,
             ..
-        } => {
-            let path = format!("/v2/{}", place.name);
-            return out_of_place(error, &path, id, *expected_byte);
-        }
+        } => return out_of_place(error, &format!("/v2/{}", place.name), id, *expected_byte),
         Error::UploadBusy(_) => (S::CONFLICT, Code::BlobUploadInvalid),
         Error::BodyBrokeOff(_) => (S::BAD_REQUEST, Code::SizeInvalid),
         Error::InvalidManifest(refusal) if !is_strict_ecr => return invalid_manifest(refusal),
