@@ -60,6 +60,14 @@ pub fn provide(bin: &Path) -> Result<()> {
     let download = ["install", "--download-only", "--no-install-recommends"];
     apt(&folder, &[&download, &names[..]].concat())?;
     for package in packages(&folder.join("cache/archives"))? {
+        // The libraries of the four go without saying.
+        let file = package.file_name().unwrap_or_default().to_string_lossy();
+        if names
+            .iter()
+            .any(|name| file.starts_with(&format!("{name}_")))
+        {
+            println!("    {file}");
+        }
         output(Command::new("dpkg-deb").arg("-x").arg(&package).arg(&root))?;
     }
     let libraries = library_folder(&root)?;

@@ -185,9 +185,10 @@ fn start_containerd(
 ) -> Result<(String, Running)> {
     let address = runtime.join("containerd.sock").display().to_string();
     let own = |flag: &str| output(Command::new("id").arg(flag));
+    // The first plug-in is for Kubernetes, the second would make a folder below `/opt`.
     let settings = format!(
         "version = 2\nroot = '{}'\nstate = '{}'\n\
-         disabled_plugins = ['io.containerd.grpc.v1.cri']\n\
+         disabled_plugins = ['io.containerd.grpc.v1.cri', 'io.containerd.internal.v1.opt']\n\
          [grpc]\naddress = '{address}'\nuid = {}\ngid = {}\n",
         scratch.join("containerd").display(),
         runtime.join("containerd-state").display(),

@@ -86,6 +86,11 @@ fn signatures_that_refer_to_the_image() {
     assert!(tree.contains("via OCI referrer"), "{tree}");
     let found = bench.ok("oras discover --plain-http $REGISTRY/app@$INDEX");
     assert!(found.contains(BUNDLE), "{found}");
+
+    bench.ok("oras cp --recursive --from-plain-http --to-plain-http \
+        $REGISTRY/app:v1 $REGISTRY/copy:v1");
+    let copied = signer.verify("one", BY_REFERRER, "copy:v1");
+    copied.expect_success();
 }
 
 #[test]
