@@ -12,7 +12,7 @@ mod program;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use tokio::task::JoinSet;
 
 use crate::{Report, Work};
@@ -49,94 +49,122 @@ async fn load(data: &Path, work: Work) -> Result<Report> {
     let sampler = Sampler::start(program.id())?;
     let start_bytes = bytes_below(data)?;
     let client = Client::log_in(&program).await?;
-    for number in 0..REPOSITORIES {
-        client.create(&repository(number)).await?;
-    }
     let plan = Plan::of(work.amount * MIB / CLIENTS);
-    let pushed = all(&client, work.seed, move |client, number, seed| async move {
-        let mut images = Vec::new();
-        for turn in 0..plan.images {
-            let seed = seed ^ (number << 32 | turn);
-            images.push(
-                client
-                    .push(&repository(number % REPOSITORIES), seed, plan)
-                    .await?,
-            );
-        }
-        Ok(images)
-    });
-    let pushed: Vec<Vec<Image>> = pushed.await?;
+    let images: Arc<[Image]> = fill(&client, work.seed, plan).await?.into();
     let full_bytes = bytes_below(data)?;
-    let images: Arc<[Image]> = pushed.into_iter().flatten().collect::<Vec<_>>().into();
     let mut findings = Vec::new();
     for image in images.iter() {
         if !client.is_there(image).await? {
             findings.push(format!("pushed and not there: {image}"));
         }
     }
-    let deleting = images.clone();
-    let deleted = all(&client, work.seed, move |client, number, _| {
-        let images = deleting.clone();
+    empty(&client, plan, images.clone()).await?;
+    gone(&client, &images, "after its deletion", &mut findings).await?;
+    let freed_bytes = program.sweep(data)?;
+    gone(&client, &images, "after the sweep", &mut findings).await?;
+    let end_bytes = bytes_below(data)?;
+    let measured = Measured {
+        start_bytes,
+        full_bytes,
+        freed_bytes,
+        end_bytes,
+        peak_kib: sampler.peak_kib(),
+        looks: sampler.looks(),
+    };
+    program.stop()?;
+    let program = Program::start(data)?;
+    gone(
+        &client.at(&program),
+        &images,
+        "after a restart",
+        &mut findings,
+    )
+    .await?;
+    program.stop()?;
+    Ok(measured.judge(&images, findings))
+}
+
+/// What was seen of the server from outside.
+struct Measured {
+    start_bytes: u64,
+    full_bytes: u64,
+    freed_bytes: u64,
+    end_bytes: u64,
+    peak_kib: u64,
+    looks: u64,
+}
+
+impl Measured {
+    fn judge(&self, images: &[Image], mut findings: Vec<String>) -> Report {
+        let bytes: u64 = images.iter().map(Image::bytes).sum();
+        let layers: u64 = images.iter().map(|image| image.layers.len() as u64).sum();
+        let may_keep = (bytes / 100).max(TABLES_BYTES_MAX);
+        let kept = self.end_bytes.saturating_sub(self.start_bytes);
+        if self.full_bytes < self.start_bytes + bytes {
+            findings.push(format!("{} bytes on the disk when full", self.full_bytes));
+        }
+        if self.freed_bytes < bytes {
+            findings.push(format!("the sweep freed {} bytes only", self.freed_bytes));
+        }
+        if kept > may_keep {
+            findings.push(format!(
+                "{kept} bytes more than at the start, {may_keep} may be"
+            ));
+        }
+        if self.peak_kib > MEMORY_KIB_MAX {
+            let peak = self.peak_kib;
+            findings.push(format!(
+                "{peak} KiB of anonymous memory, {MEMORY_KIB_MAX} may be"
+            ));
+        }
+        Report {
+            counts: vec![
+                ("clients", CLIENTS),
+                ("images", images.len() as u64),
+                ("layers", layers),
+                ("bytes pushed", bytes),
+                ("bytes on the disk at the start", self.start_bytes),
+                ("bytes on the disk when full", self.full_bytes),
+                ("bytes freed by the sweep", self.freed_bytes),
+                ("bytes on the disk at the end", self.end_bytes),
+                ("most anonymous memory, KiB", self.peak_kib),
+                ("looks at the memory", self.looks),
+            ],
+            findings,
+        }
+    }
+}
+
+/// Pushes by all clients at once; the images of each come together, as many as the plan has.
+async fn fill(client: &Client, seed: u64, plan: Plan) -> Result<Vec<Image>> {
+    for number in 0..REPOSITORIES {
+        client.create(&repository(number)).await?;
+    }
+    let pushed = all(client, move |client, number| async move {
+        let (repository, mut images) = (repository(number % REPOSITORIES), Vec::new());
+        for turn in 0..plan.images {
+            let seed = seed ^ (number << 32 | turn << 16);
+            images.push(client.push(&repository, seed, plan).await?);
+        }
+        Ok(images)
+    });
+    Ok(pushed.await?.into_iter().flatten().collect())
+}
+
+/// Deletes by all clients at once, each what it pushed, by either door in turn.
+async fn empty(client: &Client, plan: Plan, images: Arc<[Image]>) -> Result<()> {
+    let own = usize::try_from(plan.images)?;
+    let deleted = all(client, move |client, number| {
+        let images = images.clone();
         async move {
-            let own = images.chunks(usize::try_from(plan.images)?);
-            let own = own
-                .skip(usize::try_from(number)?)
-                .step_by(usize::try_from(CLIENTS)?);
-            for (at, image) in own.flatten().enumerate() {
+            let own = images.chunks(own).nth(usize::try_from(number)?);
+            for (at, image) in own.unwrap_or_default().iter().enumerate() {
                 client.delete(image, at % 2 == 0).await?;
             }
             Ok(())
         }
     });
-    deleted.await?;
-    gone(&client, &images, "after its deletion", &mut findings).await?;
-    let freed = program.sweep(data)?;
-    gone(&client, &images, "after the sweep", &mut findings).await?;
-    let end_bytes = bytes_below(data)?;
-    let peak_kib = sampler.peak_kib();
-    program.stop()?;
-    let program = Program::start(data)?;
-    let client = client.at(&program);
-    gone(&client, &images, "after a restart", &mut findings).await?;
-    program.stop()?;
-
-    let bytes: u64 = images.iter().map(Image::bytes).sum();
-    let may_keep = (bytes / 100).max(TABLES_BYTES_MAX);
-    if full_bytes < start_bytes + bytes {
-        findings.push(format!(
-            "{full_bytes} bytes on the disk hold less than was pushed"
-        ));
-    }
-    if end_bytes > start_bytes + may_keep {
-        let more = end_bytes - start_bytes;
-        findings.push(format!(
-            "{more} bytes more than at the start, {may_keep} may be"
-        ));
-    }
-    if peak_kib > MEMORY_KIB_MAX {
-        findings.push(format!(
-            "{peak_kib} KiB of anonymous memory, {MEMORY_KIB_MAX} may be"
-        ));
-    }
-    ensure!(freed > 0, "the sweep freed nothing");
-    Ok(Report {
-        counts: vec![
-            ("clients", CLIENTS),
-            ("images", images.len() as u64),
-            (
-                "layers",
-                images.iter().map(|image| image.layers.len() as u64).sum(),
-            ),
-            ("bytes pushed", bytes),
-            ("bytes freed by the sweep", freed),
-            ("bytes on the disk at the start", start_bytes),
-            ("bytes on the disk when full", full_bytes),
-            ("bytes on the disk at the end", end_bytes),
-            ("most anonymous memory, KiB", peak_kib),
-            ("looks at the memory", sampler.looks()),
-        ],
-        findings,
-    })
+    deleted.await.map(drop)
 }
 
 fn repository(number: u64) -> String {
@@ -146,12 +174,11 @@ fn repository(number: u64) -> String {
 /// All clients at once; what they give comes in their order.
 async fn all<T: Send + 'static, F: Future<Output = Result<T>> + Send + 'static>(
     client: &Client,
-    seed: u64,
-    does: impl Fn(Client, u64, u64) -> F,
+    does: impl Fn(Client, u64) -> F,
 ) -> Result<Vec<T>> {
     let mut running = JoinSet::new();
     for number in 0..CLIENTS {
-        let doing = does(client.clone(), number, seed);
+        let doing = does(client.clone(), number);
         running.spawn(async move { (number, doing.await) });
     }
     let mut done = Vec::new();
