@@ -99,8 +99,14 @@ impl House {
 
     /// Ends the server and starts it again over the same folder: what was in memory is gone.
     pub fn restart(&mut self) -> Result<()> {
+        self.restart_after(|_| Ok(()))
+    }
+
+    /// As [`Self::restart`], with something done to the file of the rows while it is closed.
+    pub fn restart_after(&mut self, meanwhile: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         self.faces = None;
         self.metadata = None;
+        meanwhile(&self.store())?;
         self.open()
     }
 

@@ -4,6 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use roadstead_registry::Rules;
+use roadstead_testkit::Layout;
+use roadstead_testkit::images;
+use roadstead_torture::door::Door;
+use roadstead_torture::house::House;
 use roadstead_torture::{Report, Work, model, schedules};
 
 #[track_caller]
@@ -34,6 +39,41 @@ fn a_seed_gives_the_same_schedule_every_time() {
         let first = schedules::choices_of(seed).expect("a schedule");
         assert_eq!(schedules::choices_of(seed).expect("a schedule"), first);
     }
+}
+
+async fn push(door: &Door, layout: &Layout, tag: &str) {
+    for blob in &layout.blobs {
+        let digest = images::digest(blob);
+        door.push("app", &digest, blob).await.expect(201);
+    }
+    door.put("app", tag, &layout.manifest).await.expect(201);
+}
+
+/// Rows that come from a backup, with bytes that are newer: what they name is whole, and nothing
+/// that they do not name is there.
+#[tokio::test]
+async fn f44_rows_that_are_older_than_the_bytes_are_whole() {
+    let mut door = Door::of(House::new(Rules::default()).expect("a house"))
+        .await
+        .expect("a login");
+    door.create("app").await.expect(200);
+    let (old, new) = (Layout::image("old"), Layout::image("new"));
+    push(&door, &old, "old").await;
+    let mut backup = Vec::new();
+    let saved = door.house.restart_after(|rows| {
+        backup = std::fs::read(rows)?;
+        Ok(())
+    });
+    saved.expect("a backup");
+    push(&door, &new, "new").await;
+    let restored = door
+        .house
+        .restart_after(|rows| Ok(std::fs::write(rows, &backup)?));
+    restored.expect("the backup");
+    door.pull("app", "old").await.expect("all of it");
+    door.manifest("app", "new").await.expect(404);
+    push(&door, &new, "new").await;
+    door.pull("app", "new").await.expect("all of it");
 }
 
 /// The patches of `cargo xtask torture --mutants`.

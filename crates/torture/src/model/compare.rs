@@ -11,12 +11,6 @@ use super::reference::Shown;
 use super::run::{Run, same};
 use crate::door::{none, text};
 
-/// The repository that the path of an upload is in.
-pub(super) fn repository_of(upload: &str) -> &str {
-    let path = upload.strip_prefix("/v2/").unwrap_or(upload);
-    path.split_once("/blobs/").map_or(path, |(name, _)| name)
-}
-
 fn texts(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().map(text).collect()
 }

@@ -8,6 +8,7 @@ mod op;
 mod reference;
 mod run;
 mod universe;
+mod uploading;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

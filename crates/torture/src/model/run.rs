@@ -14,9 +14,8 @@ use roadstead_testkit::images;
 use roadstead_testkit::world::{ACCOUNT, REGION};
 use serde_json::{Value, json};
 
-use super::compare;
 use super::lifecycle;
-use super::op::{Chunk, MODES, NAMES, Op, Plane, TAGS};
+use super::op::{MODES, NAMES, Op, Plane, TAGS};
 use super::reference::{EXCLUDED, Entry, Reference, Told, entry_json};
 use super::universe::Universe;
 use crate::door::{Door, none, text};
@@ -32,7 +31,8 @@ pub struct Run<'u> {
     pub(super) door: Door,
     pub(super) reference: Reference,
     pub(super) universe: &'u Universe,
-    uploads: Vec<(String, usize)>,
+    /// The paths of uploads, with the blob that each is of.
+    pub(super) uploads: Vec<(String, usize)>,
 }
 
 /// The difference that a comparison found, as a text.
@@ -53,7 +53,7 @@ fn same_code(answer: &Answer, told: Told) -> Result<(), String> {
         .map_err(|difference| difference + "\n" + &answer.text())
 }
 
-fn same_status(answer: &Answer, told: Told) -> Result<(), String> {
+pub(super) fn same_status(answer: &Answer, told: Told) -> Result<(), String> {
     same("status", answer.status.as_u16(), told.0)
         .map_err(|difference| difference + "\n" + &answer.text())
 }
@@ -360,93 +360,5 @@ impl<'u> Run<'u> {
         let short = |one: &Value| json!([one["failureCode"], one["imageId"]]);
         said["failures"] = failures.iter().map(short).collect::<Vec<_>>().into();
         same("deletion", said, told)
-    }
-
-    async fn upload(&mut self, op: &Op) -> Result<(), String> {
-        let now = self.now();
-        let (door, model) = (&self.door, &mut self.reference);
-        if let Op::Open(r, b) = *op {
-            let path = format!("/v2/{}/blobs/uploads/", NAMES[r]);
-            let answer = door.v2(Method::POST, &path, none()).await;
-            if answer.status == 202 {
-                self.uploads.push((answer.header("location").to_owned(), b));
-            }
-            return same_status(&answer, model.open_upload(NAMES[r], now));
-        }
-        let (Op::Chunk(n, _) | Op::Status(n) | Op::Finish(n, _) | Op::Cancel(n)) = *op else {
-            return Err(format!("{op:?} is not about an upload"));
-        };
-        if model.uploads() == 0 {
-            return Ok(());
-        }
-        // The last ones are the ones that may be open.
-        let n = model.uploads() - 1 - n % model.uploads().min(6);
-        let (path, b) = &self.uploads[n];
-        let blob = &self.universe.blobs[*b];
-        let received = model.received(n, now);
-        let at = received.unwrap_or(0);
-        match *op {
-            Op::Chunk(_, chunk) => {
-                let (first, end) = match chunk {
-                    Chunk::Next => (at, (at + 150).min(blob.len())),
-                    Chunk::Again => (0, 150.min(blob.len())),
-                    Chunk::Gap => (at + 7, at + 20),
-                };
-                if first >= end {
-                    return Ok(());
-                }
-                let bytes = blob.slice(first.min(blob.len())..end.min(blob.len()));
-                if bytes.len() != end - first {
-                    return Ok(());
-                }
-                let answer = door.chunk(path, first, bytes).await;
-                let told = match received {
-                    None => 404,
-                    Some(at) if at != first => 416,
-                    Some(_) => 202,
-                };
-                same_status(&answer, (told, ""))?;
-                if told == 202 {
-                    model.receive(n, end - first, now);
-                    let range = format!("0-{}", end - 1);
-                    return same("range", answer.header("range"), range.as_str());
-                }
-                Ok(())
-            }
-            Op::Status(_) => {
-                let answer = door.v2(Method::GET, path, none()).await;
-                same_status(&answer, (received.map_or(404, |_| 204), ""))?;
-                let range = format!("0-{}", at.saturating_sub(1));
-                let is_right = received.is_none() || answer.header("range") == range;
-                same("the range is right", is_right, true)
-            }
-            Op::Finish(_, is_right) => {
-                let digest = if is_right {
-                    images::digest(blob)
-                } else {
-                    images::digest(b"something else")
-                };
-                let answer = door.finish(path, blob.slice(at..), &digest).await;
-                let told = match received {
-                    None => (404, ""),
-                    Some(_) if !is_right => (400, ""),
-                    Some(_) => {
-                        let name = compare::repository_of(path);
-                        model.push(name, &digest, now)
-                    }
-                };
-                if received.is_some() {
-                    model.end_upload(n);
-                }
-                same_status(&answer, told)
-            }
-            _ => {
-                let answer = door.v2(Method::DELETE, path, none()).await;
-                if received.is_some() {
-                    model.end_upload(n);
-                }
-                same_status(&answer, (received.map_or(404, |_| 204), ""))
-            }
-        }
     }
 }
