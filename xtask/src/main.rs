@@ -21,6 +21,7 @@ cargo xtask <command>
   ci                      formatting, lints, docs, layers, tidy, fresh generated code, then test
   torture [PART...]       run the proof of durability (--seed N, --long, --amount N)
   model import [VERSION]  read botocore's model from PyPI into models/ (facts only)
+  model drift [VERSION]   compare models/ with the newest botocore, each difference in words
   codegen [--check]       write the generated shapes and docs/operations.md
   layers                  check that crate arrows go one way
   tidy                    check what neither compiler nor clippy can
