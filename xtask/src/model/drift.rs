@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use super::shape::{MemberFacts, Model, OperationFacts, ShapeFacts};
-use super::{SERVICES, import, read, root};
+use super::{import, read, root};
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -379,6 +379,7 @@ impl Comparison<'_> {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::super::SERVICES;
     use super::*;
 
     /// A service with one operation, which takes a name and answers a status.
