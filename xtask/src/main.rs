@@ -27,6 +27,7 @@ cargo xtask <command>
   torture [PART...]       run the proof of durability (--seed N, --long, --amount N)
   torture --mutants [NAME...]  show that it notices a product broken on purpose
   model import [VERSION]  read botocore's model from PyPI into models/ (facts only)
+  model drift [VERSION]   compare models/ with the newest botocore, each difference in words
   codegen [--check]       write the generated shapes and docs/operations.md
   layers                  check that crate arrows go one way
   tidy                    check what neither compiler nor clippy can

@@ -1,7 +1,9 @@
-//! `cargo xtask model import [VERSION]`: reads botocore's models from PyPI into `models/`.
+//! `cargo xtask model import [VERSION]`: reads botocore's models from PyPI into `models/`; `model
+//! drift` compares ours with the newest.
 //! Keeps facts only (names, types, bounds, errors), never documentation text.
 //! The files it writes are the only source for `codegen` and for the constraint checker.
 
+mod drift;
 mod import;
 mod print;
 #[path = "../../crates/api-model/src/facts/shape.rs"]
@@ -26,7 +28,9 @@ pub fn run(args: &[String]) -> Result<()> {
     match args[..] {
         ["import"] => import::run(None),
         ["import", version] => import::run(Some(version)),
-        _ => bail!("usage: cargo xtask model import [VERSION]"),
+        ["drift"] => drift::run(None),
+        ["drift", version] => drift::run(Some(version)),
+        _ => bail!("usage: cargo xtask model import|drift [VERSION]"),
     }
 }
 

@@ -38,25 +38,49 @@ const LIGHTSAIL_OPERATIONS: [&str; 17] = [
     "UpdateContainerService",
 ];
 
+/// A release of botocore, reduced to facts.
+pub struct Release {
+    /// Its version.
+    pub version: String,
+    /// The services' models by file stem.
+    pub models: Vec<(&'static str, Model)>,
+    /// The text of `SOURCE.toml`.
+    source: String,
+}
+
 /// Imports `version`, or the newest release.
 pub fn run(version: Option<&str>) -> Result<()> {
-    let dir = tempfile::tempdir()?;
-    let wheel = download(dir.path(), version)?;
-    let tree = dir.path().join("tree");
-    python(&["-m", "zipfile", "-e", path_str(&wheel)?, path_str(&tree)?])?;
+    let release = fetch(version)?;
     let models = root().join("models");
-    for (stem, folder) in SERVICES {
-        let model = reduce(&tree.join("botocore/data").join(folder), stem)?;
+    for (stem, model) in &release.models {
         println!(
             "{stem}: {} operations, {} shapes",
             model.operations.len(),
             model.shapes.len()
         );
-        std::fs::write(models.join(format!("{stem}.json")), print::to_text(&model)?)?;
+        std::fs::write(models.join(format!("{stem}.json")), print::to_text(model)?)?;
     }
-    std::fs::write(models.join("SOURCE.toml"), source(&wheel)?)?;
+    std::fs::write(models.join("SOURCE.toml"), release.source)?;
     println!("now run `cargo xtask codegen`");
     Ok(())
+}
+
+/// Downloads `version`, or the newest release.
+pub fn fetch(version: Option<&str>) -> Result<Release> {
+    let dir = tempfile::tempdir()?;
+    let wheel = download(dir.path(), version)?;
+    let tree = dir.path().join("tree");
+    python(&["-m", "zipfile", "-e", path_str(&wheel)?, path_str(&tree)?])?;
+    let mut models = Vec::new();
+    for (stem, folder) in SERVICES {
+        let model = reduce(&tree.join("botocore/data").join(folder), stem)?;
+        models.push((stem, model));
+    }
+    Ok(Release {
+        version: version_of(&wheel)?.to_owned(),
+        models,
+        source: source(&wheel)?,
+    })
 }
 
 fn download(dir: &Path, version: Option<&str>) -> Result<PathBuf> {
@@ -93,16 +117,19 @@ fn path_str(path: &Path) -> Result<&str> {
     path.to_str().context("a path that is not UTF-8")
 }
 
+fn name_of(wheel: &Path) -> Result<&str> {
+    let name = wheel.file_name().and_then(|name| name.to_str());
+    name.context("wheel name")
+}
+
+fn version_of(wheel: &Path) -> Result<&str> {
+    let version = name_of(wheel)?.split('-').nth(1);
+    version.context("wheel name without a version")
+}
+
 /// The text of `SOURCE.toml`: what the facts were taken from.
 fn source(wheel: &Path) -> Result<String> {
-    let name = wheel
-        .file_name()
-        .and_then(|n| n.to_str())
-        .context("wheel name")?;
-    let version = name
-        .split('-')
-        .nth(1)
-        .context("wheel name without a version")?;
+    let (name, version) = (name_of(wheel)?, version_of(wheel)?);
     let digest = hex::encode(Sha256::digest(std::fs::read(wheel)?));
     Ok(format!(
         "# Written by `cargo xtask model import`.\n\

@@ -8,9 +8,9 @@ use roadstead_domain::time::Span;
 use roadstead_registry::Rules;
 use roadstead_registry::doctor::{Action, Kind, Options};
 use roadstead_registry::rot::VerifyReads;
+use roadstead_testkit::client;
 use roadstead_testkit::images::digest;
 use roadstead_testkit::world::WorldBuilder;
-use roadstead_testkit::{World, client};
 use serde_json::json;
 
 use crate::bench::{Bench, LONG, SHORT, examine, flip};

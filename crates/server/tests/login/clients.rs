@@ -46,9 +46,22 @@ fn skopeo_and_podman_never_log_in() {
     let name = pushed(&home, &server);
     let args = ["inspect", "--raw", "--tls-verify=false", &name];
     client(&home, "TEST_SKOPEO", &args).expect_success();
-    let image = name.trim_start_matches("docker://");
-    let args = ["manifest", "inspect", "--tls-verify=false", image];
-    client(&home, "TEST_PODMAN", &args).expect_success();
+    let repository = format!("{}/app", server.address);
+    let path = |name: &str| utf8(&home.path().join(name)).to_owned();
+    let args = [
+        "--root",
+        &path("root"),
+        "--runroot",
+        &path("run"),
+        "--storage-driver",
+        "vfs",
+        "search",
+        "--list-tags",
+        "--tls-verify=false",
+        &repository,
+    ];
+    let tags = client(&home, "TEST_PODMAN", &args).expect_success();
+    assert!(tags.contains("v1"), "{tags}");
     let nobody = Home::new();
     nobody.write("auth.json", "{}");
     let args = ["inspect", "--raw", "--tls-verify=false", &name];
