@@ -160,6 +160,17 @@ const TABLE: &[Row] = &[
         must_not_use: &[],
     },
     Row {
+        name: "roadstead-fuzz-targets",
+        may_use: &[
+            "roadstead-http",
+            "roadstead-registry",
+            "roadstead-api-model",
+            "roadstead-sigv4",
+            DOMAIN,
+        ],
+        must_not_use: &["hyper", "rand", "tokio"],
+    },
+    Row {
         name: "xtask",
         may_use: &[],
         must_not_use: &["tokio"],

@@ -19,6 +19,9 @@ use roadstead_registry::containers::runtime::Upstream;
 
 use crate::body::{self, Body};
 use crate::{Arrived, Faces, Settings, host};
+/// A door for fuzzing alone.
+#[doc(hidden)]
+pub use forwarded::prepare as prepare_forwarded;
 pub use upstream::Client;
 use upstream::{Guarded, Later, Unanswered};
 

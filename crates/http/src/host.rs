@@ -161,7 +161,9 @@ pub fn address(
         return RegistryAddress { scheme, authority };
     }
     let used = arrival.authority();
-    let authority = match Named::parse(used) {
+    // Hosts know no case: one in capitals names another registry than the caller's all the same.
+    let lower = used.to_ascii_lowercase();
+    let authority = match Named::parse(&lower) {
         Some(named) => {
             let Named {
                 service, domain, ..
@@ -332,6 +334,20 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_host_in_capitals_names_a_registry_too() {
+        let settings = settings(false, None);
+        let used = format!("{OTHER}.DKR.ECR.US-EAST-1.Registry.example");
+        for account in [OWN, OTHER] {
+            let address = address_of(&settings, &used, account, "eu-west-1");
+            assert_eq!(
+                registry_of(&address).unwrap().0.as_str(),
+                account,
+                "{address}"
+            );
         }
     }
 

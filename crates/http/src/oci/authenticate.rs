@@ -84,6 +84,12 @@ impl Shown {
     }
 }
 
+/// The token that a request shows: a door for fuzzing alone.
+#[doc(hidden)]
+pub fn shown_token(headers: &HeaderMap) -> Option<String> {
+    Shown::of(headers).token()
+}
+
 /// Opens what is shown. A token without an access key was made in `--dev` for somebody who proved
 /// nothing, so it is none elsewhere, even on the same data; but for those of our own nodes, and
 /// those that are nobody's.
