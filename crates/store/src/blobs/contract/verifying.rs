@@ -78,7 +78,7 @@ async fn comes_whole(read: Result<BlobBody, BlobError>, length: usize) -> bool {
             assert!(seen < length, "all bytes were given out");
             false
         }
-        Ok(BlobBody::File { .. }) => true,
+        Ok(BlobBody::File { .. } | BlobBody::Bytes(_)) => true,
         Err(error) => panic!("{error}"),
     }
 }
