@@ -91,6 +91,7 @@ async fn load(data: &Path, work: Work) -> Result<Report> {
     gone(
         &client.at(&program),
         &images,
+        Image::paths,
         "after a restart",
         &mut findings,
     )
