@@ -63,17 +63,17 @@ impl Image {
         self.layers.iter().map(|(_, bytes)| bytes).sum()
     }
 
+    /// Where its manifest is.
+    pub(super) fn manifest(&self) -> Vec<String> {
+        vec![format!("/v2/{}/manifests/{}", self.repository, self.digest)]
+    }
+
     /// Where its manifest and blobs are.
     pub(super) fn paths(&self) -> Vec<String> {
-        let name = &self.repository;
-        let blobs = self
-            .layers
-            .iter()
-            .map(|(digest, _)| digest)
-            .chain([&self.config]);
-        let blobs = blobs.map(|digest| format!("/v2/{name}/blobs/{digest}"));
-        let manifest = format!("/v2/{name}/manifests/{}", self.digest);
-        std::iter::once(manifest).chain(blobs).collect()
+        let layers = self.layers.iter().map(|(digest, _)| digest);
+        let blobs = layers.chain([&self.config]);
+        let blobs = blobs.map(|digest| format!("/v2/{}/blobs/{digest}", self.repository));
+        self.manifest().into_iter().chain(blobs).collect()
     }
 }
 

@@ -27,9 +27,9 @@ pub const CLIENTS: u64 = 32;
 const REPOSITORIES: u64 = 8;
 /// What the process may have of anonymous memory at any time, KiB.
 const MEMORY_KIB_MAX: u64 = 128 * 1024;
-/// What the tables and their log may keep of space that is free again, whatever was pushed: a
-/// log of the usual length.
-const TABLES_BYTES_MAX: u64 = 6 * 1024 * 1024;
+/// What the tables and their log may keep of space that is free again, where 1 % of what was pushed
+/// is less: they do not shrink while the server runs.
+const TABLES_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const MIB: u64 = 1024 * 1024;
 
 /// Runs the part.
@@ -59,9 +59,24 @@ async fn load(data: &Path, work: Work) -> Result<Report> {
         }
     }
     empty(&client, plan, images.clone()).await?;
-    gone(&client, &images, "after its deletion", &mut findings).await?;
+    // Until the sweep whoever may push still finds the blobs, so as to push them again.
+    gone(
+        &client,
+        &images,
+        Image::manifest,
+        "after its deletion",
+        &mut findings,
+    )
+    .await?;
     let freed_bytes = program.sweep(data)?;
-    gone(&client, &images, "after the sweep", &mut findings).await?;
+    gone(
+        &client,
+        &images,
+        Image::paths,
+        "after the sweep",
+        &mut findings,
+    )
+    .await?;
     let end_bytes = bytes_below(data)?;
     let measured = Measured {
         start_bytes,
@@ -76,6 +91,7 @@ async fn load(data: &Path, work: Work) -> Result<Report> {
     gone(
         &client.at(&program),
         &images,
+        Image::paths,
         "after a restart",
         &mut findings,
     )
@@ -189,15 +205,16 @@ async fn all<T: Send + 'static, F: Future<Output = Result<T>> + Send + 'static>(
     Ok(done.into_iter().map(|(_, given)| given).collect())
 }
 
-/// Looks for every image and layer that was deleted.
+/// Looks for what was deleted of every image.
 async fn gone(
     client: &Client,
     images: &[Image],
+    deleted: fn(&Image) -> Vec<String>,
     when: &str,
     findings: &mut Vec<String>,
 ) -> Result<()> {
     for image in images {
-        for path in image.paths() {
+        for path in deleted(image) {
             let status = client.status(&path).await?;
             if status != 404 {
                 findings.push(format!("{path} is answered {status} {when}"));
