@@ -38,7 +38,7 @@ const PARTS: &[Part] = &[
     Part {
         name: "faults",
         short: 40,
-        long: u64::MAX,
+        long: 10_000,
         run: roadstead_torture::faults::run,
     },
     Part {
