@@ -12,6 +12,7 @@ use http::Method;
 use roadstead_domain::ids::{AccountId, Region};
 use roadstead_domain::time::{Span, Timestamp};
 use roadstead_http::Settings;
+use roadstead_http::server::{self, Serving};
 use roadstead_registry::{Registry, Rules};
 use roadstead_server::ambient::SystemIds;
 use roadstead_server::compose;
@@ -99,9 +100,10 @@ async fn serve(registry: &Arc<Registry>, clock: &Arc<TestClock>) -> Result<Socke
     let faces = compose::faces(registry.clone(), clock.clone(), settings);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    tokio::spawn(roadstead_http::server::serve(
+    tokio::spawn(server::serve(
         faces,
-        listener,
+        vec![listener],
+        Serving::default(),
         std::future::pending(),
     ));
     Ok(address)

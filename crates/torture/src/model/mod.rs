@@ -10,12 +10,13 @@ mod run;
 mod universe;
 mod uploading;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
 
 use anyhow::{Context as _, Result};
 
 use crate::{Report, Work, in_parallel};
 use op::{Op, generate};
+use reference::Counts;
 use run::Run;
 use universe::Universe;
 
@@ -28,19 +29,33 @@ const READ_EVERY: usize = 200;
 const SHRINKS_MAX: u32 = 400;
 
 /// What one list of operations came to.
-type Outcome = Result<(), (usize, String)>;
+type Outcome = Result<Counts, (usize, String)>;
 
 /// `amount` operations, a thousand to a run.
 pub fn run(work: Work) -> Result<Report> {
     let runs = work.amount.div_ceil(RUN_STEPS).max(1);
-    let steps = AtomicU64::new(0);
+    let (steps, total) = (Mutex::new(0), Mutex::new(Counts::default()));
     let findings = in_parallel(runs, |n| {
         let count = RUN_STEPS.min(work.amount - n * RUN_STEPS);
-        steps.fetch_add(count, Ordering::Relaxed);
-        check(work.seed + n, count as usize)
+        let (counts, finding) = check(work.seed + n, count as usize)?;
+        *steps.lock().expect("no panic") += count;
+        let mut total = total.lock().expect("no panic");
+        total.stored += counts.stored;
+        total.removed += counts.removed;
+        total.held += counts.held;
+        total.undeleted += counts.undeleted;
+        Ok(finding)
     })?;
+    let total = total.into_inner().expect("no panic");
     Ok(Report {
-        counts: vec![("steps", steps.into_inner()), ("runs", runs)],
+        counts: vec![
+            ("steps", steps.into_inner().expect("no panic")),
+            ("runs", runs),
+            ("images stored", total.stored),
+            ("images deleted", total.removed),
+            ("deletions refused for an index", total.held),
+            ("images brought back", total.undeleted),
+        ],
         findings,
     })
 }
@@ -51,7 +66,7 @@ fn keeps_deleted(seed: u64) -> bool {
 }
 
 /// One run; says what is wrong, if something is.
-fn check(seed: u64, count: usize) -> Result<Option<String>> {
+fn check(seed: u64, count: usize) -> Result<(Counts, Option<String>)> {
     let universe = Universe::new();
     let ops = generate(seed, count, &universe);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -59,16 +74,18 @@ fn check(seed: u64, count: usize) -> Result<Option<String>> {
         .build()
         .context("a runtime")?;
     runtime.block_on(async {
-        let Err((at, difference)) = play(&universe, seed, &ops).await else {
-            return Ok(None);
+        let (at, difference) = match play(&universe, seed, &ops).await {
+            Ok(counts) => return Ok((counts, None)),
+            Err(found) => found,
         };
         let fewest = shrink(&universe, seed, ops[..=at].to_vec()).await;
         let fewest: Vec<String> = fewest.iter().map(|op| format!("    {op:?}")).collect();
-        Ok(Some(format!(
+        let finding = format!(
             "{difference}\n  at operation {at} of `model --seed {seed} --amount {count}`; the \
              fewest operations that fail:\n{}",
             fewest.join("\n")
-        )))
+        );
+        Ok((Counts::default(), Some(finding)))
     })
 }
 
@@ -90,7 +107,9 @@ async fn play(universe: &Universe, seed: u64, ops: &[Op]) -> Outcome {
         }
     }
     let last = ops.len().saturating_sub(1);
-    run.end().await.map_err(|difference| (last, difference))
+    let ended = run.end().await;
+    ended.map_err(|difference| (last, difference))?;
+    Ok(run.reference.counts)
 }
 
 /// Takes operations away as long as what is left still fails.
@@ -107,7 +126,7 @@ async fn shrink(universe: &Universe, seed: u64, mut ops: Vec<Op>) -> Vec<Op> {
                     fewer.truncate(at + 1);
                     ops = fewer;
                 }
-                Err(_) | Ok(()) => start += size,
+                Err(_) | Ok(_) => start += size,
             }
         }
         size /= 2;

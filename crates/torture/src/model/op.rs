@@ -62,6 +62,8 @@ pub enum Op {
     Mount(usize, usize, usize),
     /// Pushes a manifest, under a tag or by its digest.
     Put(usize, usize, Option<usize>, Plane),
+    /// Pushes a manifest with all that it needs, as a client does.
+    Whole(usize, usize, Option<usize>, Plane),
     /// Reads a manifest by digest or tag.
     Get(usize, usize, Option<usize>, Plane),
     /// Deletes several by the API.
@@ -115,9 +117,13 @@ fn any_op(random: &mut Random, universe: &Universe) -> Op {
         63..=65 => Op::GetBlob(r, b),
         66 => Op::DropBlob(r, b),
         67..=76 => Op::Mount(r, any(3), b),
-        77..=122 => {
+        77..=108 => {
             let tag = (any(4) > 0).then(|| any(TAGS.len()));
             Op::Put(r, a, tag, plane)
+        }
+        109..=122 => {
+            let tag = (any(2) > 0).then(|| any(TAGS.len()));
+            Op::Whole(r, a, tag, plane)
         }
         123..=130 => {
             let tag = (any(2) > 0).then(|| any(TAGS.len()));

@@ -65,9 +65,24 @@ struct Upload {
 /// One entry of a deletion: digest, tag.
 pub type Entry = (Option<String>, Option<String>);
 
+/// What happened, so that a run which tries nothing is seen.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    /// Images stored.
+    pub stored: u64,
+    /// Images deleted, by whatever way.
+    pub removed: u64,
+    /// Deletions refused because an index lists the image.
+    pub held: u64,
+    /// Images brought back.
+    pub undeleted: u64,
+}
+
 /// The registry that the server is compared with.
 #[derive(Debug)]
 pub struct Reference {
+    /// What happened to it.
+    pub counts: Counts,
     /// Live and deleted ones, in the order of their making.
     repositories: Vec<Repository>,
     made: u64,
@@ -242,6 +257,7 @@ impl Reference {
     /// An empty one, which keeps what is deleted for so long.
     pub fn new(window: Option<Span>) -> Self {
         Self {
+            counts: Counts::default(),
             repositories: Vec::new(),
             made: 0,
             pushed: 0,
@@ -337,7 +353,9 @@ impl Reference {
         for _ in 0..doomed.len() {
             left.retain(|digest| found.remove_image(digest, (now, window)).is_err());
         }
-        Ok(doomed.len() - left.len())
+        let removed = doomed.len() - left.len();
+        self.counts.removed += removed as u64;
+        Ok(removed)
     }
 
     /// A blob arrives: it is there afterwards, and the API says so if it was before.
@@ -434,6 +452,7 @@ impl Reference {
             found.tags.retain(|(name, _)| name != tag);
             found.tags.push((tag.into(), thing.digest.clone()));
         }
+        self.counts.stored += u64::from(!is_there);
         (201, "")
     }
 
@@ -453,12 +472,17 @@ impl Reference {
         let window = self.window;
         let found = self.of(name)?;
         let (mut removed, mut failures) = (Vec::new(), Vec::new());
+        let before = found.images.len();
         for entry in entries {
             match found.delete(entry, (now, window)) {
                 Ok(pairs) => removed.extend(pairs),
                 Err(code) => failures.push(json!([code, entry_json(entry)])),
             }
         }
+        let gone = before - found.images.len();
+        let is_held = |failure: &&Value| failure[0] == "ImageReferencedByManifestList";
+        self.counts.removed += gone as u64;
+        self.counts.held += failures.iter().filter(is_held).count() as u64;
         Some(json!({ "imageIds": removed, "failures": failures }))
     }
 
@@ -473,6 +497,7 @@ impl Reference {
         };
         // What an index lists comes before it.
         back.reverse();
+        let undeleted = back.len() as u64;
         let keys: Vec<u64> = back
             .iter()
             .map(|at| found.deleted[*at].image.number)
@@ -493,6 +518,7 @@ impl Reference {
                 }
             }
         }
+        self.counts.undeleted += undeleted;
         DONE
     }
 

@@ -136,6 +136,7 @@ impl<'u> Run<'u> {
             Op::Restart => self.door.house.restart().map_err(told),
             Op::Restore(_) | Op::Undelete(..) => self.bring_back(op).await,
             Op::Policy(..) | Op::Run(_) => self.tidy(op).await,
+            Op::Whole(r, a, tag, plane) => self.whole(r, a, tag, plane).await,
             Op::Put(..) | Op::Get(..) => self.manifest(op).await,
             Op::Batch(..) | Op::Delete(..) => self.delete(op).await,
             Op::Open(..) | Op::Chunk(..) | Op::Status(_) | Op::Finish(..) | Op::Cancel(_) => {
@@ -270,6 +271,27 @@ impl<'u> Run<'u> {
             }
             _ => Err(format!("{op:?} is not about a blob")),
         }
+    }
+
+    /// Pushes all that a manifest needs before it.
+    async fn whole(
+        &mut self,
+        r: usize,
+        a: usize,
+        tag: Option<usize>,
+        plane: Plane,
+    ) -> Result<(), String> {
+        for one in self.universe.with_members(a) {
+            for (b, blob) in self.universe.blobs.iter().enumerate() {
+                let digest = images::digest(blob);
+                if self.universe.things[one].blobs.contains(&digest) {
+                    self.blob(&Op::Push(r, b, plane)).await?;
+                }
+            }
+            let tag = tag.filter(|_| one == a);
+            self.manifest(&Op::Put(r, one, tag, plane)).await?;
+        }
+        Ok(())
     }
 
     async fn manifest(&mut self, op: &Op) -> Result<(), String> {

@@ -92,6 +92,20 @@ impl Universe {
         self.artifacts.push(artifact);
     }
 
+    /// A manifest behind all that it lists.
+    pub fn with_members(&self, a: usize) -> Vec<usize> {
+        let (mut order, mut left) = (Vec::new(), vec![a]);
+        while let Some(one) = left.pop() {
+            order.insert(0, one);
+            let is_member = |other: &usize| {
+                let digest = &self.things[*other].digest;
+                self.things[one].children.contains(digest)
+            };
+            left.extend((0..self.things.len()).filter(is_member));
+        }
+        order
+    }
+
     /// The blobs by digest.
     pub fn blobs_by_digest(&self) -> BTreeMap<String, Bytes> {
         let named = |blob: &Bytes| (images::digest(blob), blob.clone());
