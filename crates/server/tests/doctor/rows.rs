@@ -14,7 +14,6 @@ const FLIP: &str = "UPDATE manifest SET bytes = CAST(replace(CAST(bytes AS TEXT)
 async fn f43_a_changed_manifest_is_never_served_and_a_push_heals_it() {
     let bench = Bench::with_layer(SHORT).await;
     let by_tag = "/v2/app/manifests/v1";
-    assert_eq!(bench.status(Method::GET, by_tag).await, 200);
     bench.sql(FLIP);
     let by_digest = format!("/v2/app/manifests/{}", bench.layout.manifest.digest);
     for path in [by_tag, &by_digest] {

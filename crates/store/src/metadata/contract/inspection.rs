@@ -1,19 +1,19 @@
 //! Cases about rows as they are, and about bytes that were lost.
 
 use roadstead_domain::ids::{AccountId, BlobKey, RepositoryId};
-use roadstead_domain::media_type;
 
 use super::bench::{Bench, at, tag};
 use crate::metadata::{
-    InspectedBlob, InspectedChild, InspectedEdge, InspectedImage, InspectedLink, InspectedUpload,
-    MetadataStore, Needer, StoreError,
+    InspectedBlob, InspectedChild, InspectedEdge, InspectedImage, InspectedLink,
+    InspectedRepository, InspectedTag, InspectedUpload, MetadataStore, Needer, NewImage,
+    StoreError,
 };
 
 impl Bench<'_> {
     async fn mark_lost(&self, key: &str) -> bool {
         self.store
             .write(self.blob_key(key), |tx, key| {
-                Box::pin(async move { Ok::<_, StoreError>(tx.mark_blob_lost(key, at(9)).await?) })
+                Box::pin(async move { tx.mark_blob_lost(key, at(9)).await })
             })
             .await
             .expect("marked")
@@ -22,7 +22,7 @@ impl Bench<'_> {
     async fn mark_found(&self, key: &str) -> bool {
         self.store
             .write(self.blob_key(key), |tx, key| {
-                Box::pin(async move { Ok::<_, StoreError>(tx.mark_blob_found(key).await?) })
+                Box::pin(async move { tx.mark_blob_found(key).await })
             })
             .await
             .expect("marked")
@@ -31,7 +31,7 @@ impl Bench<'_> {
     async fn inspected_blob(&self, key: &str) -> Option<InspectedBlob> {
         self.store
             .read(self.blob_key(key), |tx, key| {
-                Box::pin(async move { Ok::<_, StoreError>(tx.inspected_blob(key.as_str()).await?) })
+                Box::pin(async move { tx.inspected_blob(key.as_str()).await })
             })
             .await
             .expect("read")
@@ -40,9 +40,7 @@ impl Bench<'_> {
     async fn inspected_images(&self, id: RepositoryId, after: &str) -> Vec<InspectedImage> {
         self.store
             .read((id, after.to_owned()), |tx, (id, after)| {
-                Box::pin(
-                    async move { Ok::<_, StoreError>(tx.inspected_images(*id, after, 1).await?) },
-                )
+                Box::pin(async move { tx.inspected_images(*id, after, 1).await })
             })
             .await
             .expect("read")
@@ -51,7 +49,7 @@ impl Bench<'_> {
     async fn inspected_links(&self, id: RepositoryId) -> Vec<InspectedLink> {
         self.store
             .read(id, |tx, id| {
-                Box::pin(async move { Ok::<_, StoreError>(tx.inspected_links(*id, "", 10).await?) })
+                Box::pin(async move { tx.inspected_links(*id, "", 10).await })
             })
             .await
             .expect("read")
@@ -60,7 +58,7 @@ impl Bench<'_> {
     async fn needers(&self, key: &str) -> Vec<Needer> {
         self.store
             .read(self.blob_key(key), |tx, key| {
-                Box::pin(async move { Ok::<_, StoreError>(tx.needers(key.as_str(), 10).await?) })
+                Box::pin(async move { tx.needers(key.as_str(), 10).await })
             })
             .await
             .expect("read")
@@ -69,7 +67,7 @@ impl Bench<'_> {
     async fn is_held(&self, key: BlobKey) -> bool {
         self.store
             .read(key, |tx, key| {
-                Box::pin(async move { Ok::<_, StoreError>(tx.is_blob_or_garbage(key).await?) })
+                Box::pin(async move { tx.is_blob_or_garbage(key).await })
             })
             .await
             .expect("read")
@@ -163,94 +161,82 @@ pub async fn images_with_all_that_hangs_on_them(store: &dyn MetadataStore, fresh
     bench.insert_image(&id, &image).await;
     let digest = bench.digest("image");
     bench.put_tag(&id, &tag("v1"), &digest, &at(2), &1).await;
-    bench
-        .insert_image(&id, &bench.index_of("index", &["image", "gone"]))
-        .await;
-    let mut images = Vec::new();
+    let index = bench.index_of("index", &["image", "gone"]);
+    bench.insert_image(&id, &index).await;
+
+    let mut edges = ["layer", "absent"].map(|label| InspectedEdge {
+        digest: bench.digest(label).to_string(),
+        has_link: label == "layer",
+    });
+    edges.sort_by(|a, b| a.digest.cmp(&b.digest));
+    let mut children = ["image", "gone"].map(|label| InspectedChild {
+        digest: bench.digest(label).to_string(),
+        is_there: label == "image",
+    });
+    children.sort_by(|a, b| a.digest.cmp(&b.digest));
+    let expected = |new: &NewImage, tags: &[&str]| InspectedImage {
+        digest: new.image.digest.to_string(),
+        media_type: new.image.media_type.to_string(),
+        manifest_size_bytes: new.manifest.len() as i64,
+        is_tagged: !tags.is_empty(),
+        manifest: Some(new.manifest.to_vec()),
+        tags: tags.iter().map(ToString::to_string).collect(),
+        edges: vec![],
+        children: vec![],
+    };
+    let mut all = [
+        InspectedImage {
+            edges: edges.to_vec(),
+            ..expected(&image, &["v1"])
+        },
+        InspectedImage {
+            children: children.to_vec(),
+            ..expected(&index, &[])
+        },
+    ];
+    all.sort_by(|a, b| a.digest.cmp(&b.digest));
+    let mut seen = Vec::new();
     let mut after = String::new();
     while let Some(next) = bench.inspected_images(id, &after).await.pop() {
         after.clone_from(&next.digest);
-        images.push(next);
+        seen.push(next);
     }
-    let mut by_digest = vec![bench.digest("image"), bench.digest("index")];
-    by_digest.sort();
-    let digests: Vec<String> = by_digest.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        images.iter().map(|i| i.digest.clone()).collect::<Vec<_>>(),
-        digests
-    );
-    let one = |label: &str| {
-        let digest = bench.digest(label).to_string();
-        let found = images.iter().find(|image| image.digest == digest);
-        found.expect("an image").clone()
+    assert_eq!(seen, all);
+}
+
+/// Tags say whose image they point to; repositories are found by id and by page.
+pub async fn tags_and_repositories(store: &dyn MetadataStore, fresh: AccountId) {
+    let bench = Bench::new(store, fresh);
+    let id = bench.made("app").await;
+    bench.insert_image(&id, &bench.image("image")).await;
+    let digest = bench.digest("image");
+    bench.put_tag(&id, &tag("v1"), &digest, &at(2), &1).await;
+    let (tags, repository, page) = store
+        .read(id, |tx, id| {
+            Box::pin(async move {
+                let tags = tx.inspected_tags(*id, "", 10).await?;
+                let repository = tx.inspected_repository(*id).await?;
+                let before = RepositoryId(id.0 - 1);
+                let page = tx.inspected_repositories(before, 1).await?;
+                Ok::<_, StoreError>((tags, repository, page))
+            })
+        })
+        .await
+        .expect("read");
+    let expected = InspectedTag {
+        tag: "v1".into(),
+        image_repository: Some(id),
     };
-    let mut edges = vec![
-        InspectedEdge {
-            digest: bench.digest("layer").to_string(),
-            has_link: true,
-        },
-        InspectedEdge {
-            digest: bench.digest("absent").to_string(),
-            has_link: false,
-        },
-    ];
-    edges.sort_by(|a, b| a.digest.cmp(&b.digest));
-    assert_eq!(
-        one("image"),
-        InspectedImage {
-            digest: digest.to_string(),
-            media_type: media_type::OCI_MANIFEST.into(),
-            manifest_size_bytes: image.manifest.len() as i64,
-            is_tagged: true,
-            manifest: Some(image.manifest.to_vec()),
-            tags: vec!["v1".into()],
-            edges,
-            children: vec![],
-        }
-    );
-    let mut children = vec![
-        InspectedChild {
-            digest: digest.to_string(),
-            is_there: true,
-        },
-        InspectedChild {
-            digest: bench.digest("gone").to_string(),
-            is_there: false,
-        },
-    ];
-    children.sort_by(|a, b| a.digest.cmp(&b.digest));
-    assert_eq!(one("index").children, children);
-    let tags = bench
-        .store
-        .read(id, |tx, id| {
-            Box::pin(async move { Ok::<_, StoreError>(tx.inspected_tags(*id, "", 10).await?) })
-        })
-        .await
-        .expect("read");
-    assert_eq!(tags.len(), 1);
-    assert_eq!(tags[0].image_repository, Some(id));
-    let repository = bench
-        .store
-        .read(id, |tx, id| {
-            Box::pin(async move { Ok::<_, StoreError>(tx.inspected_repository(*id).await?) })
-        })
-        .await
-        .expect("read")
-        .expect("a repository");
-    assert_eq!(
-        (repository.name.as_str(), repository.is_reaped),
-        ("app", false)
-    );
-    let page = bench
-        .store
-        .read(RepositoryId(id.0 - 1), |tx, after| {
-            Box::pin(
-                async move { Ok::<_, StoreError>(tx.inspected_repositories(*after, 1).await?) },
-            )
-        })
-        .await
-        .expect("read");
-    assert_eq!(page, [repository]);
+    assert_eq!(tags, [expected]);
+    let expected = InspectedRepository {
+        id,
+        account: bench.account.to_string(),
+        region: "eu-west-1".into(),
+        name: "app".into(),
+        is_reaped: false,
+    };
+    assert_eq!(repository, Some(expected.clone()));
+    assert_eq!(page, [expected]);
 }
 
 /// A link says what it leads to and whether anybody refers to it; a blob, which images need it.
@@ -288,7 +274,7 @@ pub async fn links_and_who_needs_them(store: &dyn MetadataStore, fresh: AccountI
             Box::pin(async move {
                 // Nothing lies between this text and the key.
                 let before = &key.as_str()[..31];
-                Ok::<_, StoreError>(tx.inspected_blobs(before, 1).await?)
+                tx.inspected_blobs(before, 1).await
             })
         })
         .await

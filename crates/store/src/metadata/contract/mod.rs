@@ -126,6 +126,7 @@ macro_rules! metadata_contract {
                 new_bytes_take_over_the_links_to_lost_ones
                 a_manifest_is_stored_once_more
                 images_with_all_that_hangs_on_them
+                tags_and_repositories
                 links_and_who_needs_them
                 uploads_and_garbage_are_seen
             );
