@@ -2,6 +2,7 @@
 
 mod ci;
 mod codegen;
+mod fuzz;
 mod golang;
 mod install;
 mod layers;
@@ -19,6 +20,7 @@ const USAGE: &str = "\
 cargo xtask <command>
   test [FILTER...]        install what the tests need, then run them all
   ci                      formatting, lints, docs, layers, tidy, fresh generated code, then test
+  fuzz [TARGET...]        look for input that breaks a parser (--seconds N, 60 of each)
   torture [PART...]       run the proof of durability (--seed N, --long, --amount N)
   model import [VERSION]  read botocore's model from PyPI into models/ (facts only)
   codegen [--check]       write the generated shapes and docs/operations.md
@@ -42,6 +44,7 @@ fn dispatch() -> Result<()> {
     match args.first().map(String::as_str) {
         Some("test") => test::run(rest),
         Some("ci") => ci::run(rest),
+        Some("fuzz") => fuzz::run(rest),
         Some("model") => model::run(rest),
         Some("codegen") => codegen::run(rest),
         Some("layers") => layers::run(rest),
