@@ -5,6 +5,7 @@ mod ci;
 mod clients;
 mod codegen;
 mod conformance;
+mod fuzz;
 mod golang;
 mod install;
 mod layers;
@@ -24,6 +25,7 @@ cargo xtask <command>
   test [FILTER...]        install what the tests need, then run them all
   ci                      formatting, lints, docs, layers, tidy, fresh generated code, then test
   bench [CASE...]         measure side by side and write docs/performance.md (--rounds N)
+  fuzz [TARGET...]        look for input that breaks a parser (--seconds N, 60 of each)
   torture [PART...]       run the proof of durability (--seed N, --long, --amount N)
   torture --mutants [NAME...]  show that it notices a product broken on purpose
   model import [VERSION]  read botocore's model from PyPI into models/ (facts only)
@@ -49,6 +51,7 @@ fn dispatch() -> Result<()> {
     match args.first().map(String::as_str) {
         Some("test") => test::run(rest),
         Some("ci") => ci::run(rest),
+        Some("fuzz") => fuzz::run(rest),
         Some("model") => model::run(rest),
         Some("codegen") => codegen::run(rest),
         Some("layers") => layers::run(rest),

@@ -58,7 +58,12 @@ pub fn check(data: &[u8]) {
         assert_eq!(distinct.len(), listed.len());
     }
     assert!(manifest.required_blobs().len() <= manifest.blobs().len());
-    assert!(manifest.image_size_bytes() <= u64::MAX);
+    for blob in manifest.blobs() {
+        assert!(
+            blob.size_bytes <= manifest.image_size_bytes(),
+            "no sum overflows"
+        );
+    }
     if let Some(subject) = &manifest.subject {
         is_as_written(subject, &value["subject"]);
     }
