@@ -2,7 +2,7 @@
 //!
 //! A short file is hashed before it is given out. A long one that is read whole is hashed on its
 //! way and its last piece held back until the hash is right, so that nobody gets all of a rotten
-//! blob and takes it for good. `decisions/0019` says why.
+//! blob and takes it for good. `decisions/0017` says why.
 
 use std::fs::File;
 use std::io::{self, Read as _};
