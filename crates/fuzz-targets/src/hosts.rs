@@ -98,7 +98,7 @@ fn forwarded(mut headers: HeaderMap, authority: &str) {
     let only = |name: &str| headers.get_all(name).iter().count();
     assert!(only("host") <= 1 && only("x-forwarded-host") <= 1 && only("cookie") <= 1);
     assert_eq!(headers["x-forwarded-proto"], "https");
-    let seen = headers.get_all("x-forwarded-for").iter().last();
+    let seen = headers.get_all("x-forwarded-for").iter().next_back();
     let seen = seen
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();

@@ -79,8 +79,10 @@ impl<'a> Limited<'a> {
     }
 }
 
+type Requests = Vec<(Method, String)>;
+
 /// What a pull asks for, and what a push asks for, over `/v2`.
-fn requests() -> (Vec<(Method, String)>, Vec<(Method, String)>) {
+fn requests() -> (Requests, Requests) {
     let layout = Layout::image("one");
     let layer = digest(&layout.blobs[1]);
     let pulls = vec![
