@@ -13,7 +13,7 @@ use hyper_util::server::conn::auto;
 use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::TcpStream;
 use tokio::sync::watch::Receiver;
-use tokio::time::{Instant, Interval, interval_at};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::answering::answering;
 use super::limits::Limits;
@@ -57,7 +57,10 @@ pub(super) async fn speak<A: Future<Output = Answered> + Send + 'static>(
     let pulse = Arc::new(Pulse::default());
     let mut watch = Watch::new(&terms.limits);
     let period = tick(&terms.limits);
-    let mut ticks = interval_at(Instant::now() + period, period);
+    let mut ticks = interval(period);
+    ticks.reset();
+    // Ticks that were missed are no time in which the peer was silent.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let transport = {
         let opening = Transport::open(stream, terms.certificates.as_ref(), pulse.clone());
         tokio::select! {
