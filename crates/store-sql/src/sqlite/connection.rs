@@ -95,6 +95,14 @@ pub(super) fn damages(connection: &Connection) -> Result<Vec<String>, StoreError
     Ok(damages)
 }
 
+/// Makes durable what was found in the log. A killed process may have left commits there that it had
+/// not synced yet; they can be read now, and a client that repeats one is told that nothing is to be
+/// done: that answer has to survive a power cut too (F26).
+pub(crate) fn settle(connection: &Connection) -> Result<(), StoreError> {
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+    connection.execute_batch(checkpoint).map_err(unavailable)
+}
+
 /// Applies the schema steps that are missing, all or none.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     migrate_to(connection, MIGRATIONS)
@@ -295,6 +303,24 @@ mod tests {
         let mut statement = connection.prepare(sql).unwrap();
         let rows = statement.query_map([], |row| row.get(0)).unwrap();
         rows.collect::<Result<_, _>>().unwrap()
+    }
+
+    /// What a killed process left in the log is in the database, and so durable, before anything is
+    /// answered.
+    #[test]
+    fn f26_what_is_found_in_the_log_is_made_durable() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("metadata.sqlite");
+        let mut killed = open_writer(&path).unwrap();
+        migrate(&mut killed).unwrap();
+        let left = directory.path().join("left.sqlite");
+        std::fs::copy(&path, &left).unwrap();
+        let log = directory.path().join("left.sqlite-wal");
+        std::fs::copy(directory.path().join("metadata.sqlite-wal"), &log).unwrap();
+        let options = super::super::SqliteOptions::default();
+        let store = super::super::SqliteStore::open(&left, &options).unwrap();
+        assert_eq!(std::fs::metadata(&log).unwrap().len(), 0);
+        drop(store);
     }
 
     /// A store of the first release keeps its rows when it is brought up to date, and the names of

@@ -55,6 +55,7 @@ impl SqliteStore {
     pub fn open(path: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
         let mut connection = connection::open_writer(path)?;
         connection::migrate(&mut connection)?;
+        connection::settle(&connection)?;
         if let Some(pages) = options.page_count_max {
             connection::limit_pages(&connection, pages)?;
         }

@@ -175,7 +175,7 @@ async fn until_killed(
 ) -> Result<Vec<Worker>> {
     let version = |book: &Book| book.change(|told| told.version);
     let until = version(book) + 10 + random.below(SAID_MAX);
-    let mut working = JoinSet::new();
+    let (mut working, mut done) = (JoinSet::new(), Vec::new());
     for mut worker in workers {
         let client = client.clone();
         working.spawn(async move {
@@ -183,12 +183,15 @@ async fn until_killed(
             worker
         });
     }
-    while version(book) < until {
+    // Nothing more is said once all of them have given up.
+    while version(book) < until && !working.is_empty() {
+        if let Some(worker) = working.try_join_next() {
+            done.push(worker.context("a worker")?);
+        }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     tokio::time::sleep(Duration::from_micros(random.below(3000))).await;
     program.kill()?;
-    let mut done = Vec::new();
     while let Some(worker) = working.join_next().await {
         done.push(worker.context("a worker")?);
     }
