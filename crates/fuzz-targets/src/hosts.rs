@@ -45,6 +45,7 @@ fn addresses(authority: &str) {
         scheme: "http",
         authority: Some(authority.to_owned()),
         peer: IpAddr::from([127, 0, 0, 1]),
+        client: IpAddr::from([127, 0, 0, 1]),
         local: "127.0.0.1:80".into(),
     };
     for account in [&account, &caller] {

@@ -15,7 +15,7 @@ use roadstead_domain::digest::{Algorithm, Digest};
 use roadstead_domain::ids::BlobKey;
 use roadstead_domain::upload::HashState;
 use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, Expected};
-use sha2::{Digest as _, Sha256};
+use sha2::Digest as _;
 
 use crate::aside;
 use crate::disk::{Disk, Kernel, blob_error, off_thread};

@@ -16,10 +16,11 @@ use roadstead_server::compose::Stores;
 use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, Expected, Sealed};
 use roadstead_testkit::World;
 use roadstead_testkit::images::{self, Layout};
+use roadstead_testkit::random::bytes_of;
 
 use tokio::sync::watch;
 
-use crate::doors::{Client, bytes_of, none, nothing_is_left};
+use crate::doors::{Client, none, nothing_is_left};
 
 /// Whether the disk is full.
 type IsFull = Arc<AtomicBool>;

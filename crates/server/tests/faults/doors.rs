@@ -11,7 +11,6 @@ use http::{Method, Request};
 use roadstead_domain::time::Span;
 use roadstead_registry::context::Clock;
 use roadstead_testkit::images::{self, Artifact, Layout};
-pub use roadstead_testkit::random::{Random, bytes_of};
 use roadstead_testkit::{Answer, Credentials, World, folder};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;

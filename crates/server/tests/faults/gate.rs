@@ -12,12 +12,13 @@ use roadstead_server::compose::Stores;
 use roadstead_store::metadata::{ErasedRead, ErasedWrite, MetadataStore, StoreError};
 use roadstead_testkit::World;
 use roadstead_testkit::images;
+use roadstead_testkit::random::bytes_of;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::doors::{Client, bytes_of, nothing_is_left};
+use crate::doors::{Client, nothing_is_left};
 
 type Job = (ErasedWrite, oneshot::Sender<Result<(), StoreError>>);
 

@@ -14,11 +14,12 @@ use http::Method;
 use roadstead_server::ambient::SystemClock;
 use roadstead_testkit::Credentials;
 use roadstead_testkit::images::{self, Layout};
+use roadstead_testkit::random::{Random, bytes_of};
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 
-use crate::doors::{Client, Random, bytes_of, none};
+use crate::doors::{Client, none};
 use crate::support::server::{
     Key, create_key, free_address, roadstead, run_roadstead, status_of, utf8,
 };

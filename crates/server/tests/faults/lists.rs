@@ -7,11 +7,12 @@ use http::Method;
 use roadstead_domain::time::Span;
 use roadstead_testkit::World;
 use roadstead_testkit::images::{self, Layout};
+use roadstead_testkit::random::bytes_of;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::doors::{Client, bytes_of, none, nothing_is_left};
+use crate::doors::{Client, none, nothing_is_left};
 
 /// Names of which some are prefixes of others, around the separators.
 const NAMES: [&str; 12] = [

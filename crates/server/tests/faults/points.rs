@@ -6,10 +6,11 @@ use http::Method;
 use roadstead_registry::context::Clock as _;
 use roadstead_store::fault::When;
 use roadstead_testkit::images::{self, Layout};
+use roadstead_testkit::random::bytes_of;
 use roadstead_testkit::{Answer, World};
 use serde_json::json;
 
-use crate::doors::{Client, bytes_of, none, nothing_is_left};
+use crate::doors::{Client, none, nothing_is_left};
 
 /// What a client wants to have done, in however many requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,10 @@
 use http::Method;
 use roadstead_testkit::World;
 use roadstead_testkit::images::{self, Layout, index};
+use roadstead_testkit::random::bytes_of;
 use serde_json::json;
 
-use crate::doors::{Client, bytes_of, none, nothing_is_left};
+use crate::doors::{Client, none, nothing_is_left};
 
 async fn world() -> (World, Client) {
     let world = World::start().await;

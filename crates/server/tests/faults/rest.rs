@@ -1,5 +1,6 @@
 //! F11 and F18 to F45 where nothing else tells of them: what is open, shared, lost or in the way.
 
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
@@ -13,12 +14,13 @@ use roadstead_domain::ids::BlobKey;
 use roadstead_domain::time::Span;
 use roadstead_registry::context::Clock as _;
 use roadstead_server::compose::Stores;
-use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, BlobWriter};
+use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, Expected};
 use roadstead_testkit::World;
 use roadstead_testkit::images::{self, Layout};
+use roadstead_testkit::random::bytes_of;
 use serde_json::json;
 
-use crate::doors::{Client, bytes_of, none, nothing_is_left, sweep_all};
+use crate::doors::{Client, none, nothing_is_left, sweep_all};
 
 async fn world() -> (World, Client) {
     let world = World::start().await;
@@ -88,8 +90,23 @@ impl BlobStore for Unlisted {
         self.0.read(key, range).await
     }
 
-    async fn digest(&self, key: &BlobKey, algorithm: Algorithm) -> Result<Digest, BlobError> {
-        self.0.digest(key, algorithm).await
+    async fn read_verified(
+        &self,
+        key: &BlobKey,
+        range: Range<u64>,
+        expected: &Expected,
+    ) -> Result<BlobBody, BlobError> {
+        self.0.read_verified(key, range, expected).await
+    }
+
+    async fn digest_at_rate(
+        &self,
+        key: &BlobKey,
+        algorithm: Algorithm,
+        bytes_per_second: Option<NonZeroU64>,
+    ) -> Result<Digest, BlobError> {
+        let digest = self.0.digest_at_rate(key, algorithm, bytes_per_second);
+        digest.await
     }
 
     async fn size_bytes(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
@@ -101,9 +118,24 @@ impl BlobStore for Unlisted {
     }
 
     async fn keys(&self, _: Option<&BlobKey>, _: usize) -> Result<Vec<BlobKey>, BlobError> {
-        let why = "the store was listed";
-        Err(BlobError::Io(std::io::Error::other(why)))
+        Err(listed())
     }
+
+    async fn set_aside(&self, key: &BlobKey) -> Result<bool, BlobError> {
+        self.0.set_aside(key).await
+    }
+
+    async fn strangers(&self, _: usize) -> Result<Vec<String>, BlobError> {
+        Err(listed())
+    }
+
+    async fn set_stranger_aside(&self, name: &str) -> Result<bool, BlobError> {
+        self.0.set_stranger_aside(name).await
+    }
+}
+
+fn listed() -> BlobError {
+    BlobError::Io(std::io::Error::other("the store was listed"))
 }
 
 #[tokio::test]

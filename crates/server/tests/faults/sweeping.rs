@@ -9,10 +9,11 @@ use roadstead_domain::time::Span;
 use roadstead_registry::context::Clock as _;
 use roadstead_store::fault::When;
 use roadstead_testkit::images::{self, Layout};
+use roadstead_testkit::random::bytes_of;
 use roadstead_testkit::{Answer, World};
 use serde_json::json;
 
-use crate::doors::{Client, bytes_of, none, nothing_is_left, sweep_all};
+use crate::doors::{Client, none, nothing_is_left, sweep_all};
 
 /// The default grace is one hour (decisions.md, Store 3).
 const GRACE: Span = Span::hours(1);

@@ -9,9 +9,10 @@ use roadstead_registry::context::Clock as _;
 use roadstead_store::metadata::StoreError;
 use roadstead_testkit::World;
 use roadstead_testkit::images::{self, Layout};
+use roadstead_testkit::random::{Random, bytes_of};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::doors::{Client, Random, bytes_of, none, nothing_is_left};
+use crate::doors::{Client, none, nothing_is_left};
 
 async fn world() -> (World, Client) {
     let world = World::start().await;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 /// The program that is this one and, after [`AS_SERVER`], the server.
 const NAME: &str = "roadstead-torture";
@@ -42,6 +42,28 @@ fn path() -> Result<PathBuf> {
     found.with_context(|| format!("{NAME} is not beside {}: build the package", this.display()))
 }
 
+/// The program with the words of a command, over a data directory, and without a setting of the
+/// caller's environment.
+fn command(words: &[&str], data: &Path) -> Result<Command> {
+    let mut command = Command::new(path()?);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("ROADSTEAD_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .arg(AS_SERVER)
+        .args(words)
+        .arg("--data")
+        .arg(data)
+        .env("ROADSTEAD_SWEEP_GRACE_SECONDS", "0")
+        .env("ROADSTEAD_SWEEP_INTERVAL_SECONDS", "86400")
+        .env("ROADSTEAD_LIFECYCLE_INTERVAL_SECONDS", "86400")
+        .env("ROADSTEAD_LOG_LEVEL", "error")
+        .stdin(Stdio::null());
+    Ok(command)
+}
+
 impl Program {
     /// Starts a server over a data directory, without grace for unreferenced blobs and without
     /// sweeps or lifecycle runs but those that are asked for. Ready once it returns.
@@ -49,20 +71,7 @@ impl Program {
     /// # Errors
     /// If the program ends instead; its last words are in the error.
     pub fn start(data: &Path) -> Result<Self> {
-        let mut command = Command::new(path()?);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("ROADSTEAD_") {
-                command.env_remove(name);
-            }
-        }
-        let mut child = command
-            .args([AS_SERVER, "serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .env("ROADSTEAD_SWEEP_GRACE_SECONDS", "0")
-            .env("ROADSTEAD_SWEEP_INTERVAL_SECONDS", "86400")
-            .env("ROADSTEAD_LIFECYCLE_INTERVAL_SECONDS", "86400")
-            .env("ROADSTEAD_LOG_LEVEL", "error")
-            .stdin(Stdio::null())
+        let mut child = command(&["serve", "--listen", "127.0.0.1:0"], data)?
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -114,6 +123,23 @@ impl Program {
         }
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sweeps; how many bytes that freed.
+    ///
+    /// # Errors
+    /// If the sweep fails.
+    pub fn sweep(&self, data: &Path) -> Result<u64> {
+        let done = command(&["sweep", "--now", "--output", "json"], data)?.output()?;
+        let said = String::from_utf8_lossy(&done.stderr);
+        ensure!(done.status.success(), "the sweep failed: {said}");
+        let report: serde_json::Value = serde_json::from_slice(&done.stdout)?;
+        report["bytesFreed"].as_u64().context("bytesFreed")
+    }
+
     /// SIGKILL, and the end of it.
     ///
     /// # Errors
@@ -136,7 +162,7 @@ impl Program {
         let id = rustix::process::Pid::from_raw(id).context("a process")?;
         rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
         let status = self.child.wait()?;
-        anyhow::ensure!(status.success(), "the server ended with {status}");
+        ensure!(status.success(), "the server ended with {status}");
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use roadstead_testkit::images::digest;
 use serde_json::{Value, json};
 
 use super::images::{Image, Plan, layout};
-use super::program::Program;
+use crate::ground::program::Program;
 
 const ECR: &str = "AmazonEC2ContainerRegistry_V20150921";
 const REGION: &str = "us-east-1";

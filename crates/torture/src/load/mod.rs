@@ -7,7 +7,6 @@
 mod client;
 mod images;
 mod memory;
-mod program;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,11 +14,11 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use tokio::task::JoinSet;
 
+use crate::ground::program::Program;
 use crate::{Report, Work};
 use client::Client;
 use images::{Image, Plan};
 use memory::Sampler;
-use program::Program;
 
 /// Clients that push at once, and delete at once.
 pub const CLIENTS: u64 = 32;

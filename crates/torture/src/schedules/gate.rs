@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -12,11 +13,11 @@ use std::task::Poll;
 use async_trait::async_trait;
 use bytes::Bytes;
 use roadstead_domain::digest::{Algorithm, Digest};
-use roadstead_domain::ids::BlobKey;
+use roadstead_domain::ids::{BlobKey, RepositoryId};
 use roadstead_domain::upload::HashState;
 use roadstead_server::compose::Stores;
-use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, Sealed};
-use roadstead_store::metadata::{ErasedRead, ErasedWrite, MetadataStore, StoreError};
+use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, Expected, Sealed};
+use roadstead_store::metadata::{Epoch, ErasedRead, ErasedWrite, MetadataStore, StoreError};
 
 /// What a call is, as far as an order of calls is told from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -167,6 +168,10 @@ impl MetadataStore for Gated<dyn MetadataStore> {
         let _under_way = self.gate.through(Call::Read).await;
         self.inner.survey_erased(body).await
     }
+
+    fn epoch(&self, repository: RepositoryId) -> Option<Epoch> {
+        self.inner.epoch(repository)
+    }
 }
 
 impl Gated<dyn BlobStore> {
@@ -212,9 +217,26 @@ impl BlobStore for Gated<dyn BlobStore> {
         self.inner.read(key, range).await
     }
 
-    async fn digest(&self, key: &BlobKey, algorithm: Algorithm) -> Result<Digest, BlobError> {
+    async fn read_verified(
+        &self,
+        key: &BlobKey,
+        range: Range<u64>,
+        expected: &Expected,
+    ) -> Result<BlobBody, BlobError> {
         let _under_way = self.gate.through(Call::Blobs).await;
-        self.inner.digest(key, algorithm).await
+        self.inner.read_verified(key, range, expected).await
+    }
+
+    async fn digest_at_rate(
+        &self,
+        key: &BlobKey,
+        algorithm: Algorithm,
+        bytes_per_second: Option<NonZeroU64>,
+    ) -> Result<Digest, BlobError> {
+        let _under_way = self.gate.through(Call::Blobs).await;
+        self.inner
+            .digest_at_rate(key, algorithm, bytes_per_second)
+            .await
     }
 
     async fn size_bytes(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
@@ -230,6 +252,21 @@ impl BlobStore for Gated<dyn BlobStore> {
     async fn keys(&self, after: Option<&BlobKey>, limit: usize) -> Result<Vec<BlobKey>, BlobError> {
         let _under_way = self.gate.through(Call::Blobs).await;
         self.inner.keys(after, limit).await
+    }
+
+    async fn set_aside(&self, key: &BlobKey) -> Result<bool, BlobError> {
+        let _under_way = self.gate.through(Call::Blobs).await;
+        self.inner.set_aside(key).await
+    }
+
+    async fn strangers(&self, limit: usize) -> Result<Vec<String>, BlobError> {
+        let _under_way = self.gate.through(Call::Blobs).await;
+        self.inner.strangers(limit).await
+    }
+
+    async fn set_stranger_aside(&self, name: &str) -> Result<bool, BlobError> {
+        let _under_way = self.gate.through(Call::Blobs).await;
+        self.inner.set_stranger_aside(name).await
     }
 }
 
