@@ -161,7 +161,13 @@ mod tests {
     fn the_host_of_a_request() {
         use Version as V;
         let absolute = "http://target.example:81/v2/";
-        let rows: [(V, &str, &[(&str, &str)], Result<&str, &str>); 12] = [
+        type Row<'r> = (
+            V,
+            &'r str,
+            &'r [(&'r str, &'r str)],
+            Result<&'r str, &'r str>,
+        );
+        let rows: [Row<'_>; 12] = [
             (V::HTTP_11, "/", &[("host", "a.example")], Ok("a.example")),
             (V::HTTP_11, "/", &[("host", " a:81 ")], Ok("a:81")),
             (V::HTTP_11, "/", &[("host", "")], Ok("192.0.2.1:5080")),

@@ -59,6 +59,18 @@ impl Bench {
         }
     }
 
+    async fn push(&self, name: &str, tag: &str, image: &Layout) {
+        let world = &self.world;
+        let body = json!({ "repositoryName": name });
+        world.ecr("CreateRepository", body).await;
+        for blob in &image.blobs {
+            let digest = roadstead_testkit::images::digest(blob);
+            let path = format!("/v2/{name}/blobs/uploads/?digest={digest}");
+            world.oci(Method::POST, &path, &[], blob.clone()).await;
+        }
+        world.push_manifest(name, tag, &image.manifest).await;
+    }
+
     /// One random change; most of them meet something to change.
     async fn change(&mut self, random: &mut Random) -> String {
         let name = NAMES[random.below(NAMES.len())];
@@ -69,19 +81,7 @@ impl Bench {
         let delete = |id: serde_json::Value| json!({"repositoryName": name, "imageIds": [id]});
         let world = &self.world;
         match kind {
-            0..=6 => {
-                world
-                    .ecr("CreateRepository", json!({"repositoryName": name}))
-                    .await;
-                for blob in &image.blobs {
-                    let path = format!(
-                        "/v2/{name}/blobs/uploads/?digest={}",
-                        roadstead_testkit::images::digest(blob)
-                    );
-                    world.oci(Method::POST, &path, &[], blob.clone()).await;
-                }
-                world.push_manifest(name, tag, &image.manifest).await;
-            }
+            0..=6 => self.push(name, tag, &image).await,
             7 | 8 => {
                 let path = format!("/v2/{name}/manifests/{digest}");
                 world.oci(Method::DELETE, &path, &[], "").await;

@@ -1,7 +1,7 @@
 //! Requests to a [`House`] by both doors, in few words. Knows how to ask, not what the answer
 //! should be.
 
-use std::cell::{Ref, RefCell};
+use std::cell::RefCell;
 
 use anyhow::{Result, ensure};
 use base64::Engine as _;
@@ -77,14 +77,13 @@ impl Door {
         header: (&str, &str),
         body: Bytes,
     ) -> Answer {
-        let basic: Ref<'_, String> = self.basic.borrow();
+        let basic = self.basic.borrow().clone();
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header("authorization", basic.as_str())
+            .header("authorization", basic)
             .header(header.0, header.1)
             .body(body);
-        drop(basic);
         self.house.send(request.expect("a request")).await
     }
 

@@ -3,6 +3,7 @@
 //! None writes a line for each request, all listen on 127.0.0.1. roadstead checks a login on each
 //! request and syncs what it acknowledges; docker-registry has no login here and never syncs.
 
+use super::machine::now;
 use super::{Bench, remove};
 use crate::process::find_program;
 use anyhow::{Context, Result, bail};
@@ -188,7 +189,7 @@ impl Process {
         if find_program("setpriv").is_none() {
             bail!("missing: setpriv (Debian package util-linux)");
         }
-        let started = Instant::now();
+        let started = now();
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -250,7 +251,7 @@ impl Drop for Process {
         let id = self.child.id().to_string();
         // Failing means that it is gone already.
         let _ = Command::new("kill").args(["-TERM", &id]).status();
-        let asked = Instant::now();
+        let asked = now();
         while asked.elapsed() < Duration::from_secs(20) {
             if let Ok(Some(_)) = self.child.try_wait() {
                 return;

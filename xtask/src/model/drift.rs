@@ -441,10 +441,19 @@ mod tests {
         }
     }
 
+    /// One change of the base, and what it is called.
+    type Case = (&'static str, Value, &'static str);
+
+    fn each_is_named(cases: impl IntoIterator<Item = Case>) {
+        for (pointer, value, words) in cases {
+            assert_eq!(named(pointer, value), [words], "{pointer}");
+        }
+    }
+
     #[test]
-    fn each_difference_has_its_words() {
+    fn differences_of_operations_have_their_words() {
         let operation = json!({ "input": "GetRequest", "output": "GetResponse", "errors": [] });
-        let cases: Vec<(&str, Value, &str)> = vec![
+        each_is_named([
             (
                 "/operations/Put",
                 operation,
@@ -475,6 +484,17 @@ mod tests {
                 json!("Y"),
                 "breaking: x: its target prefix is 'Y', was 'X_1'",
             ),
+            (
+                "/paginators/Get",
+                json!({ "inputToken": "a", "outputToken": "b", "resultKeys": ["c"] }),
+                "harmless: x: operation Get pages now",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn differences_of_members_have_their_words() {
+        each_is_named([
             (
                 "/shapes/GetRequest/members/-",
                 json!({ "name": "more", "shape": "Name" }),
@@ -510,6 +530,12 @@ mod tests {
                 json!({ "name": "name", "shape": "Kind" }),
                 "breaking: x: GetRequest.name is a Kind, was a Name",
             ),
+        ]);
+    }
+
+    #[test]
+    fn differences_of_values_have_their_words() {
+        each_is_named([
             (
                 "/shapes/Kind/enum/-",
                 json!("C"),
@@ -555,6 +581,12 @@ mod tests {
                 json!(6),
                 "breaking: x: the greatest of Status is loosened: 6, was 5",
             ),
+        ]);
+    }
+
+    #[test]
+    fn differences_of_shapes_have_their_words() {
+        each_is_named([
             (
                 "/shapes/Name/pattern",
                 json!("[a-y]+"),
@@ -585,15 +617,7 @@ mod tests {
                 json!(true),
                 "breaking: x: Bad is another kind of error",
             ),
-            (
-                "/paginators/Get",
-                json!({ "inputToken": "a", "outputToken": "b", "resultKeys": ["c"] }),
-                "harmless: x: operation Get pages now",
-            ),
-        ];
-        for (pointer, value, words) in cases {
-            assert_eq!(named(pointer, value), [words], "{pointer}");
-        }
+        ]);
     }
 
     #[test]

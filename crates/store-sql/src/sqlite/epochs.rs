@@ -24,7 +24,7 @@ impl Epochs {
     /// The epoch of a repository, but while it changes.
     pub(super) fn of(&self, repository: RepositoryId) -> Option<Epoch> {
         let epoch = self.0[group(repository)].load(Ordering::SeqCst);
-        (epoch % 2 == 0).then_some(Epoch(epoch))
+        epoch.is_multiple_of(2).then_some(Epoch(epoch))
     }
 
     /// Ends the epochs of these repositories; new ones begin when the answer is dropped.
