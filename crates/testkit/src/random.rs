@@ -18,7 +18,17 @@ impl Random {
         (mixed ^ (mixed >> 31)) % end
     }
 
-    /// One of these.
+    /// Whether something that happens once in `n` times happens.
+    pub fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+
+    /// One of these, none of none.
+    pub fn one_of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
+        (!all.is_empty()).then(|| self.pick(all))
+    }
+
+    /// One of these, which are not none.
     pub fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len() as u64) as usize]
     }

@@ -62,6 +62,8 @@ pub fn run(args: &ServeArgs) -> Result<()> {
 async fn serve(config: Config, is_dev: bool) -> Result<()> {
     // Before anything is made: a mistake in the settings leaves nothing behind.
     let certificate = Certificate::open(&config.tls)?;
+    // Whoever reads the greeting may end the server at once, and gently.
+    let signals = Signals::new()?;
     let data = DataDir::take(&config.data)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(SystemIds::default());
@@ -95,7 +97,6 @@ async fn serve(config: Config, is_dev: bool) -> Result<()> {
         Duration::from_secs(config.tls.reload_seconds.into()),
         signal(SignalKind::hangup())?,
     ));
-    let signals = Signals::new()?;
     roadstead_http::server::serve(faces, listeners, serving, signals.first()).await;
     workers.end().await;
     registry.write_pull_times().await?;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::ground::random::Random;
 use crate::ground::volume::{Content, Node, Op, ROOT, Tree, join, put};
+use roadstead_testkit::random::Random;
 
 /// Writes longer than this are torn in pages, shorter ones in sectors.
 const TORN_IN_PAGES: usize = 64 * 1024;

@@ -22,11 +22,11 @@ use roadstead_domain::time::Timestamp;
 pub use disk::{Disk, Keeps};
 
 use crate::ground::check::check;
-use crate::ground::random::Random;
 use crate::ground::told::{Said, Told};
 use crate::ground::volume::{Entry, Tree, lay_out};
 use crate::{Report, Work};
 use record::{Recording, record};
+use roadstead_testkit::random::Random;
 
 /// States of one recording: more would differ less and less.
 const STATES_OF_RECORDING: u64 = 1500;

@@ -17,11 +17,11 @@ use roadstead_server::ambient::SystemClock;
 use crate::crash::{Disk, Keeps, check_state, scratch};
 use crate::ground::check::verify;
 use crate::ground::mount::Mounted;
-use crate::ground::random::Random;
 use crate::ground::told::{Book, Said, Told};
 use crate::ground::volume::{Entry, Fault, Plan, Tree, Volume};
 use crate::ground::work::End;
 use crate::{Report, Work};
+use roadstead_testkit::random::Random;
 use wish::{Base, Server, WISHES, Wish};
 
 /// Each failure, once and until it is lifted.

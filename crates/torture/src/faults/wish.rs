@@ -15,10 +15,10 @@ use serde_json::json;
 use crate::ground::client::{Client, none};
 use crate::ground::mount::Mounted;
 use crate::ground::program::Program;
-use crate::ground::random::bytes_of;
 use crate::ground::told::{Book, Fact, Mark, Said, Told, Value, there};
 use crate::ground::volume::{Tree, Volume};
 use crate::ground::work::{End, ask, command};
+use roadstead_testkit::random::bytes_of;
 
 /// What somebody wants to have done, in however many requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

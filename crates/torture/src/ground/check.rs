@@ -22,9 +22,9 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::net::TcpListener;
 
 use super::client::{ACCOUNT, Client, REGION, none};
-use super::random::bytes_of;
 use super::told::{Fact, Told, Value, there};
 use super::work::next_byte;
+use roadstead_testkit::random::bytes_of;
 
 /// What a look found wrong.
 pub type Wrong = Vec<String>;

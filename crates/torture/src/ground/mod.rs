@@ -9,7 +9,6 @@ pub mod check;
 pub mod client;
 pub mod mount;
 pub mod program;
-pub mod random;
 pub mod told;
 pub mod volume;
 pub mod work;

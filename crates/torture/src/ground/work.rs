@@ -15,8 +15,8 @@ use roadstead_testkit::images::{self, Artifact, Layout};
 use serde_json::{Value as Json, json};
 
 use super::client::{ACCOUNT, Client, REGION, none};
-use super::random::{Random, bytes_of};
 use super::told::{Book, Fact, Said, Value, there};
+use roadstead_testkit::random::{Random, bytes_of};
 
 /// Images that a lifecycle policy leaves.
 const KEPT: usize = 2;
@@ -281,7 +281,7 @@ impl Worker {
             }
             open
         });
-        let (path, repository, what) = self.random.pick(&open).cloned()?;
+        let (path, repository, what) = self.random.one_of(&open).cloned()?;
         let (name, length) = what.rsplit_once('|')?;
         let bytes = bytes_of(name, length.parse().ok()?);
         let digest = images::digest(&bytes);
@@ -316,7 +316,7 @@ impl Worker {
     }
 
     async fn push_somewhere(&mut self, client: &Client) -> End {
-        let name = *self.random.pick(&["a", "b"]).unwrap_or(&"a");
+        let name = *self.random.one_of(&["a", "b"]).unwrap_or(&"a");
         let repository = self.named(name);
         self.push_image(client, &repository).await
     }
@@ -474,7 +474,7 @@ impl Worker {
             .filter(is_there)
             .filter(|one| is_fit(one));
         let all: Vec<Pushed> = all.cloned().collect();
-        self.random.pick(&all).cloned()
+        self.random.one_of(&all).cloned()
     }
 
     /// Moves the tag `latest` of a repository.

@@ -17,10 +17,10 @@ use crate::crash::scratch;
 use crate::ground::check::{check, verify};
 use crate::ground::client::Client;
 use crate::ground::program::Program;
-use crate::ground::random::Random;
 use crate::ground::told::{Book, Said, Told};
 use crate::ground::work::{Worker, command};
 use crate::{Report, Work};
+use roadstead_testkit::random::Random;
 
 /// Stores at a time.
 const STORES: u64 = 3;
@@ -104,7 +104,9 @@ fn one_store(seed: u64, rounds: u64) -> Result<Tally> {
                 }
             }
             let taken = std::mem::take(&mut workers);
-            workers = until_killed(program, &client, &book, taken, &mut random).await?;
+            let silent;
+            (workers, silent) = until_killed(program, &client, &book, taken, &mut random).await?;
+            wrong.extend(silent);
             for worker in &mut workers {
                 wrong.append(&mut worker.failures);
             }
@@ -165,17 +167,18 @@ async fn begin(data: &Path, book: &Book, is_first: bool) -> Result<(Program, Cli
     Ok((program, client, wrong))
 }
 
-/// Lets the workers work until the server is killed, in the middle of whatever they do by then.
+/// Lets the workers work until the server is killed, in the middle of whatever they do by then; says
+/// too whom the server left without an answer before.
 async fn until_killed(
     program: Program,
     client: &Client,
     book: &Book,
     workers: Vec<Worker>,
     random: &mut Random,
-) -> Result<Vec<Worker>> {
+) -> Result<(Vec<Worker>, Vec<String>)> {
     let version = |book: &Book| book.change(|told| told.version);
     let until = version(book) + 10 + random.below(SAID_MAX);
-    let (mut working, mut done) = (JoinSet::new(), Vec::new());
+    let (mut working, mut done, mut silent) = (JoinSet::new(), Vec::new(), Vec::new());
     for mut worker in workers {
         let client = client.clone();
         working.spawn(async move {
@@ -186,7 +189,12 @@ async fn until_killed(
     // Nothing more is said once all of them have given up.
     while version(book) < until && !working.is_empty() {
         if let Some(worker) = working.try_join_next() {
-            done.push(worker.context("a worker")?);
+            let worker: Worker = worker.context("a worker")?;
+            let number = worker.number();
+            silent.push(format!(
+                "client {number} had no answer of a server that lived"
+            ));
+            done.push(worker);
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -196,5 +204,5 @@ async fn until_killed(
         done.push(worker.context("a worker")?);
     }
     done.sort_by_key(Worker::number);
-    Ok(done)
+    Ok((done, silent))
 }
