@@ -1,7 +1,8 @@
 //! Bytes that are not what they were (F43): looked at again, kept for inspection, never served.
 //!
-//! Here alone a blob becomes lost. Its bytes are moved aside first, then its row is marked: a stop
-//! between the two leaves a blob without bytes, which the doctor finds. Nothing is deleted.
+//! Here alone a blob becomes lost. Its row is marked first, then its bytes are moved aside: a stop
+//! between the two leaves a lost blob whose bytes lie where they were, and never a blob that is said
+//! to be there and is not, which would cost the next push its bytes. Nothing is deleted.
 
 use std::sync::Arc;
 
@@ -62,11 +63,11 @@ impl Condemner {
             other => drop(other?),
         }
         tracing::error!(%key, %digest, "the bytes of a blob have changed: set aside, push it again");
-        if !self.blobs.set_aside(key).await? {
-            return Ok(Verdict::Missing);
-        }
         self.mark_lost(key).await?;
-        Ok(Verdict::SetAside)
+        Ok(match self.blobs.set_aside(key).await? {
+            true => Verdict::SetAside,
+            false => Verdict::Missing,
+        })
     }
 
     /// From here on nobody is told that the blob is there.

@@ -8,6 +8,7 @@ use roadstead_domain::time::Span;
 use roadstead_registry::Rules;
 use roadstead_registry::doctor::{Action, Kind, Options};
 use roadstead_registry::rot::VerifyReads;
+use roadstead_store::fault::When;
 use roadstead_testkit::client;
 use roadstead_testkit::images::digest;
 use roadstead_testkit::world::WorldBuilder;
@@ -17,8 +18,12 @@ use crate::bench::{Bench, LONG, SHORT, examine, flip};
 
 /// Pulls the layer whole, however the answer ends: the status, and the body if it came to its end.
 async fn pull(bench: &Bench) -> Option<(u16, Bytes)> {
+    let basic = bench.world.basic(&bench.world.credentials).await;
+    pull_with(bench, &basic).await
+}
+
+async fn pull_with(bench: &Bench, basic: &str) -> Option<(u16, Bytes)> {
     let world = &bench.world;
-    let basic = world.basic(&world.credentials).await;
     let request = http::Request::builder().uri(bench.layer_path());
     let request = request.header("authorization", basic).body(Bytes::new());
     let sent = roadstead_server::client::send(world.address, request.expect("a request"));
@@ -59,6 +64,28 @@ async fn f43_a_flipped_bit_is_never_served_as_good() {
             Some((status, _)) => assert_eq!((status, length), (404, SHORT)),
         }
         heals_by_push(&bench).await;
+    }
+}
+
+/// Whatever stops while a blob is set aside: who pushes it again afterwards can pull it.
+#[tokio::test]
+async fn f43_a_stop_while_a_blob_is_set_aside_costs_no_push() {
+    let stops = (1..=8).flat_map(|nth| [(nth, When::Before), (nth, When::After)]);
+    for (nth, when) in stops {
+        let bench = Bench::with_layer(SHORT).await;
+        flip(&bench.layer_file(), 7);
+        let basic = bench.world.basic(&bench.world.credentials).await;
+        bench.world.faults.fail_from(nth, when);
+        if let Some((status, _)) = pull_with(&bench, &basic).await {
+            assert_ne!(status, 200, "{nth} {when:?}");
+        }
+        bench.world.faults.clear();
+        // Rot that nobody noticed yet is noticed here.
+        let (status, _) = pull(&bench).await.expect("an answer");
+        assert_eq!(status, 404, "{nth} {when:?}");
+        bench.world.push_blob("app", bench.layer()).await;
+        let (status, body) = pull(&bench).await.expect("an answer");
+        assert!(status == 200 && body == *bench.layer(), "{nth} {when:?}");
     }
 }
 
