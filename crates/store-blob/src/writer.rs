@@ -214,7 +214,11 @@ impl BlobWriter for FileWriter {
     async fn checkpoint(&mut self) -> Result<Option<HashState>, BlobError> {
         let staged = self
             .drain(|place, key, staged| {
-                sync(place, key, &staged)?;
+                // The file is thrown away, so that this is no disk that is merely full.
+                sync(place, key, &staged).map_err(|error| match error {
+                    BlobError::NoSpace => BlobError::Io(io::ErrorKind::StorageFull.into()),
+                    other => other,
+                })?;
                 Ok(staged)
             })
             .await?;

@@ -30,9 +30,14 @@ impl Registry {
     where
         S: Stream<Item = Result<Bytes, String>> + Send + Unpin,
     {
+        let told_bytes = upload.received_bytes;
         let mut writer = self.writer(session, upload).await?;
-        if let Err(wrong) = upload.check_offset(part.first_byte.unwrap_or(upload.received_bytes)) {
+        if let Err(wrong) = upload.check_offset(part.first_byte.unwrap_or(told_bytes)) {
             session.put(writer);
+            if upload.received_bytes < told_bytes {
+                // The status has to say the same as this refusal.
+                self.save(upload, key).await?;
+            }
             let (first_byte, expected_byte) = (wrong.first_byte, wrong.expected_byte);
             let (id, place) = (upload.id.clone(), Place::from(key));
             return Err(Error::InvalidLayerPart {

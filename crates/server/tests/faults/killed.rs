@@ -261,6 +261,43 @@ async fn f19_an_upload_goes_on_after_a_kill_with_the_hash_of_its_bytes() {
     client.pull_blob("app", &digest).await.expect("the blob");
 }
 
+/// A power cut may take acknowledged bytes of a part (`decisions/0005`): refusal and status say so alike.
+#[tokio::test]
+async fn f19_an_upload_that_lost_bytes_says_where_it_stands() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let key = create_key(&data);
+    let blob = bytes_of("cut short", 900_000);
+    let mut program = Program::start(&data);
+    let client = program.client(&key).await;
+    client.create("app").await;
+    let upload = client.open_upload("app").await;
+    let part = blob.slice(..600_000);
+    client.chunk(&upload, 0, part).await.expect(202);
+    program.kill();
+    let length = |path: &String| std::fs::metadata(path).expect("a file").len();
+    let mut staged = files(&data.join("blobs")).into_iter();
+    let staged = staged.find(|path| length(path) == 600_000);
+    let staged = std::fs::OpenOptions::new()
+        .write(true)
+        .open(staged.expect("the bytes"));
+    staged.expect("a file").set_len(300_000).expect("cut");
+    program = Program::start(&data);
+    let client = program.client(&key).await;
+    // Without an offset a client means the one that it was told last.
+    let rest = blob.slice(600_000..);
+    let refused = client.v2(Method::PATCH, &upload, rest.clone()).await;
+    assert_eq!(refused.status, 416);
+    assert_eq!(refused.header("range"), "0-299999");
+    let told = client.v2(Method::GET, &upload, none()).await.expect(204);
+    assert_eq!(told.header("range"), "0-299999");
+    let again = blob.slice(300_000..600_000);
+    client.chunk(&upload, 300_000, again).await.expect(202);
+    let digest = images::digest(&blob);
+    client.finish(&upload, rest, &digest).await.expect(201);
+    client.pull_blob("app", &digest).await.expect("the blob");
+}
+
 #[tokio::test]
 async fn f19_a_long_stream_that_a_kill_cuts_keeps_what_came_before_its_last_checkpoint() {
     let folder = tempfile::tempdir().expect("a folder");
