@@ -100,7 +100,7 @@ impl Registry {
         &self,
         key: &RepositoryKey,
     ) -> Result<Option<Arc<KnownRepository>>, Error> {
-        let id = match self.hot.repository(&*self.metadata, key) {
+        let mut id = match self.hot.repository(&*self.metadata, key) {
             Named::Still(known) => return Ok(Some(known)),
             Named::Once(id) => id,
             // An epoch can only be asked for once the id is known.
@@ -109,14 +109,20 @@ impl Registry {
                 None => return Ok(None),
             },
         };
-        let epoch = self.metadata.epoch(id);
-        let found = self.load_repository(key).await?.map(Arc::new);
-        if let (Some(found), Some(epoch)) = (&found, epoch)
-            && found.id == id
-        {
-            self.hot.keep_repository(key, epoch, found);
+        loop {
+            let epoch = self.metadata.epoch(id);
+            let Some(found) = self.load_repository(key).await?.map(Arc::new) else {
+                return Ok(None);
+            };
+            if found.id == id {
+                if let Some(epoch) = epoch {
+                    self.hot.keep_repository(key, epoch, &found);
+                }
+                return Ok(Some(found));
+            }
+            // Deleted and made again under its name.
+            id = found.id;
         }
-        Ok(found)
     }
 
     async fn load_repository(&self, key: &RepositoryKey) -> Result<Option<KnownRepository>, Error> {

@@ -236,7 +236,10 @@ impl Registry {
             Some(whole) => whole,
             None => match self.read_bytes(link, 0..link.size_bytes).await? {
                 BlobBody::Bytes(whole) => {
-                    self.hot.keep_small_blob(&link.key, &whole);
+                    // Whatever is verified on reading: what is kept is right.
+                    if Digest::of(link.digest.algorithm(), &whole) == link.digest {
+                        self.hot.keep_small_blob(&link.key, &whole);
+                    }
                     whole
                 }
                 BlobBody::File { .. } | BlobBody::Stream(_) => {
