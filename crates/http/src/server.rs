@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::{Request, Response};
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
@@ -190,9 +191,20 @@ impl Front {
         };
         let request = request.map(|body| body.map_err(std::io::Error::other).boxed_unsync());
         let response = stack::answer(&self.faces, arrived, entry, request).await;
+        let room = room.filter(|_| !is_in_memory(&response));
         Answered { response, room }
     }
 }
+
+/// Whether an answer holds nothing but a little memory: it takes no place while its peer lets it wait,
+/// or a few connections of HTTP/2 that take no answers could have all places.
+fn is_in_memory(response: &Response<Body>) -> bool {
+    let size = response.body().size_hint().exact();
+    size.is_some_and(|bytes| bytes <= IN_MEMORY_BYTES_MAX)
+}
+
+/// No answer of this size is a file (`store::blobs::SMALL_BYTES`).
+const IN_MEMORY_BYTES_MAX: u64 = 16 * 1024;
 
 const NOT_PLAIN: &str = "this server speaks HTTPS only\n";
 

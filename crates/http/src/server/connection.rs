@@ -4,13 +4,16 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use rustix::net::sockopt::set_tcp_user_timeout;
+use rustix::net::sockopt::{
+    set_socket_keepalive, set_tcp_keepidle, set_tcp_keepintvl, set_tcp_user_timeout,
+};
 use tokio::net::TcpStream;
 use tokio::sync::watch::Receiver;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -34,6 +37,8 @@ const MISTAKEN_STREAMS_MAX: usize = 200;
 const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
 /// The same for all bodies of a connection.
 const CONNECTION_WINDOW: u32 = 2 * STREAM_WINDOW;
+/// How long a peer may be silent before the kernel asks whether it is there, and between its questions.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 /// The longest head of HTTP/2, bytes. A login may be long; HTTP/1.1 has hyper's own limit.
 const HEAD_BYTES_MAX: u32 = 64 * 1024;
 
@@ -144,6 +149,13 @@ fn set_up(stream: &TcpStream, limits: &Limits) {
     // Without this a small answer waits for the peer's delayed acknowledgement: 40 ms.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
+    }
+    // Who is gone without a word is found out, on switched connections too.
+    let kept = set_socket_keepalive(stream, true)
+        .and_then(|()| set_tcp_keepidle(stream, KEEPALIVE))
+        .and_then(|()| set_tcp_keepintvl(stream, KEEPALIVE));
+    if let Err(error) = kept {
+        tracing::debug!(%error, "SO_KEEPALIVE");
     }
     // Bytes that stay without a sign that the peer took them.
     let milliseconds = u32::try_from(limits.unread.as_millis()).unwrap_or(u32::MAX);
