@@ -56,8 +56,15 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     }
     start_log(&config.log)?;
     raise_open_files();
-    tokio::runtime::Runtime::new()?.block_on(serve(config, args.dev))
+    let runtime = tokio::runtime::Runtime::new()?;
+    let served = runtime.block_on(serve(config, args.dev));
+    // What is still read on its threads, by the doctor say, is wanted by nobody.
+    runtime.shutdown_timeout(READS_MAX);
+    served
 }
+
+/// How long the threads that read may take to end.
+const READS_MAX: Duration = Duration::from_secs(2);
 
 async fn serve(config: Config, is_dev: bool) -> Result<()> {
     // Before anything is made: a mistake in the settings leaves nothing behind.
