@@ -16,7 +16,8 @@ const VERSION: &str = "v0.0.0-20260831232431-97274622c111";
 /// # Errors
 /// When a module cannot be had or the suite does not compile.
 pub fn build(venv: &Path) -> Result<PathBuf> {
-    let bin = golang::folder().join("bin");
+    // The test reads the version off the folder.
+    let bin = golang::folder().join("bin").join(VERSION);
     golang::install(venv, &bin, "conformance", MODULE, VERSION)?;
     Ok(bin.join("conformance"))
 }

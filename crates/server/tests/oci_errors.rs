@@ -88,7 +88,7 @@ async fn an_inner_failure_tells_nothing_of_itself() {
     world.push_image("app", "one", &["v1"]).await;
     let basic = world.basic(&world.credentials).await;
     let headers = [("authorization", basic.as_str())];
-    let path = "/v2/app/manifests/v1";
+    let path = "/v2/app/tags/list";
     world.raw(Method::GET, path, &headers, "").await.expect(200);
     world.faults.fail_all(When::Before);
     let failed = world.raw(Method::GET, path, &headers, "").await;

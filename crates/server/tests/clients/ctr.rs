@@ -1,6 +1,27 @@
 //! containerd, by its client `ctr`, against the daemon that `cargo xtask test` started.
 
+use std::ops::Deref;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use crate::bench::Bench;
+
+/// One test at a time: containerd keeps the bytes of all namespaces in one place, and a reader in one
+/// of them may find its bytes gone while another one lets go of the same.
+static TURNS: Mutex<()> = Mutex::new(());
+
+/// A bench whose turn it is.
+struct Turn {
+    bench: Bench,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Deref for Turn {
+    type Target = Bench;
+
+    fn deref(&self) -> &Bench {
+        &self.bench
+    }
+}
 
 /// `ctr` has no login of its own: the password goes with every command.
 fn typed(script: &str) -> String {
@@ -8,7 +29,8 @@ fn typed(script: &str) -> String {
 }
 
 /// The index is an image of containerd, and pushed to `app:v1`.
-fn with_an_index() -> Bench {
+fn with_an_index() -> Turn {
+    let turn = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
     let bench = Bench::logged_in("cat > password");
     bench.ok(&typed(
         "
@@ -16,7 +38,7 @@ fn with_an_index() -> Bench {
         ctr images import --all-platforms --no-unpack --base-name $REGISTRY/app layout.tar
         ctr images push --plain-http --user $LOGIN $REGISTRY/app:v1",
     ));
-    bench
+    Turn { bench, _turn: turn }
 }
 
 /// Leaves nothing in containerd's store.

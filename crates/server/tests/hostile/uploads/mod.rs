@@ -258,7 +258,7 @@ async fn mounts(world: World, is_strict: bool) {
         format!("mount={there}&from=to"),
         format!("mount={there}&from=../x"),
         format!("mount={there}&from="),
-        format!("mount={there}"),
+        format!("mount={missing}"),
         "mount=sha256:x&from=app".into(),
         "mount=&from=app".into(),
     ] {
