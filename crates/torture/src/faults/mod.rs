@@ -275,7 +275,7 @@ impl Run {
             }
             Ok(End::Failed(_)) => ("answered 500", !self.failed.is_empty()),
             Err(_) => ("servers that did not start", !self.failed.is_empty()),
-            Ok(End::Refused(_) | End::Silence) => ("other answers", false),
+            Ok(End::Refused(_) | End::Silence(_)) => ("other answers", false),
         };
         self.counts.push(count);
         if !is_fine {
@@ -320,7 +320,7 @@ impl Run {
 fn told(end: &Result<End>) -> String {
     match end {
         Err(error) => format!("{error:#}"),
-        Ok(End::Silence) => "silence".into(),
+        Ok(End::Silence(_)) => "silence".into(),
         Ok(End::Done(answer) | End::Refused(answer) | End::Failed(answer)) => {
             format!("{} {}", answer.status, answer.text())
         }

@@ -337,7 +337,7 @@ impl<'a> Server<'a> {
                 End::Done(_) => Said::Done,
                 End::Refused(_) => Said::Refused,
                 End::Failed(_) => later.1,
-                End::Silence => Said::Unknown,
+                End::Silence(_) => Said::Unknown,
             },
         );
         Ok(end)

@@ -7,6 +7,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use super::client::ACCOUNT;
+
 /// The program that is this one and, after [`AS_SERVER`], the server.
 const NAME: &str = "roadstead-torture";
 /// Makes it the server: the arguments that follow are those of `roadstead`. One program for both,
@@ -56,6 +58,7 @@ fn command(words: &[&str], data: &Path) -> Result<Command> {
         .args(words)
         .arg("--data")
         .arg(data)
+        .env("ROADSTEAD_ACCOUNT", ACCOUNT)
         .env("ROADSTEAD_SWEEP_GRACE_SECONDS", "0")
         .env("ROADSTEAD_SWEEP_INTERVAL_SECONDS", "86400")
         .env("ROADSTEAD_LIFECYCLE_INTERVAL_SECONDS", "86400")

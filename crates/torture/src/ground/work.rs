@@ -48,8 +48,8 @@ pub enum End {
     Refused(Answer),
     /// The server failed; nobody knows what it did.
     Failed(Answer),
-    /// No answer.
-    Silence,
+    /// No answer, and why there is none.
+    Silence(String),
 }
 
 /// Sends what `request` makes, with its effects in the book; if the server fails, that is what the
@@ -63,9 +63,12 @@ pub async fn ask(
 ) -> End {
     let is_deletion = !effects.is_empty() && effects.iter().all(|(_, value)| value.is_none());
     book.hear(client, Said::Asked(effects));
-    let Ok(answer) = request.await else {
-        book.hear(client, Said::Unknown);
-        return End::Silence;
+    let answer = match request.await {
+        Ok(answer) => answer,
+        Err(why) => {
+            book.hear(client, Said::Unknown);
+            return End::Silence(format!("{why:#}"));
+        }
     };
     let failure = answer.json()["failures"][0]["failureCode"].clone();
     let code = failure.as_str().map_or(answer.code().1, str::to_owned);
@@ -143,6 +146,8 @@ pub struct Worker {
     made: u64,
     /// Failures that no request of its own explains.
     pub failures: Vec<String>,
+    /// Why there was no answer when there was none last.
+    pub silence: String,
 }
 
 impl Worker {
@@ -156,6 +161,7 @@ impl Worker {
             pushed: Vec::new(),
             made: 0,
             failures: Vec::new(),
+            silence: String::new(),
         }
     }
 
@@ -219,7 +225,8 @@ impl Worker {
     pub async fn work(&mut self, client: &Client, count: u64) -> bool {
         for _ in 0..count {
             let end = self.step(client).await;
-            if matches!(end, Some(End::Silence)) {
+            if let Some(End::Silence(why)) = end {
+                self.silence = why;
                 return false;
             }
         }
@@ -557,7 +564,7 @@ impl Worker {
             return end;
         }
         let end = self.push_image(client, &name).await;
-        if matches!(end, End::Silence | End::Failed(_)) || self.random.one_in(4) {
+        if matches!(end, End::Silence(_) | End::Failed(_)) || self.random.one_in(4) {
             return end;
         }
         self.drop_repository(client, &name).await
@@ -627,7 +634,7 @@ impl Worker {
         self.book.hear(self.number, said);
         match answer {
             Ok(answer) => Some(End::Done(answer)),
-            Err(_) => Some(End::Silence),
+            Err(why) => Some(End::Silence(format!("{why:#}"))),
         }
     }
 

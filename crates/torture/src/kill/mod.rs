@@ -190,9 +190,9 @@ async fn until_killed(
     while version(book) < until && !working.is_empty() {
         if let Some(worker) = working.try_join_next() {
             let worker: Worker = worker.context("a worker")?;
-            let number = worker.number();
+            let (number, why) = (worker.number(), &worker.silence);
             silent.push(format!(
-                "client {number} had no answer of a server that lived"
+                "client {number} had no answer of a server that lived: {why}"
             ));
             done.push(worker);
         }
