@@ -275,10 +275,13 @@ async fn mounts(world: World, is_strict: bool) {
     if is_strict {
         // ECR mounts nothing unless an account setting says so (ecr.md 9.6).
         mounted.expect(202);
+        mount(format!("mount={there}")).await.expect(202);
         world.oci(Method::HEAD, &path, &[], "").await.expect(404);
         return;
     }
     mounted.expect(201);
+    // Without a source any repository will do that the caller may read (docs/configuration.md).
+    mount(format!("mount={there}")).await.expect(201);
     world.oci(Method::HEAD, &path, &[], "").await.expect(200);
     // Onto itself, now that it is there.
     mount(format!("mount={there}&from=to")).await.expect(201);
