@@ -16,7 +16,7 @@ use futures_core::Stream;
 use futures_util::{TryStreamExt as _, stream};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full, StreamBody};
+use http_body_util::{BodyExt as _, StreamBody};
 use roadstead_registry::pull::BlobBody;
 
 use crate::kernel_send::FileBody;
@@ -24,13 +24,74 @@ pub use budget::{Budget, Held, Unheld};
 use patience::Patience;
 
 /// Any body.
-pub type Body = UnsyncBoxBody<Bytes, io::Error>;
+pub struct Body(Kind);
+
+/// Most bodies are a few bytes or none: they need no box.
+enum Kind {
+    Bytes(Bytes),
+    File(Box<FileBody>),
+    Other(UnsyncBoxBody<Bytes, io::Error>),
+}
+
+impl Body {
+    /// Any other body as one of these.
+    pub fn new(
+        body: impl http_body::Body<Data = Bytes, Error = io::Error> + Send + 'static,
+    ) -> Self {
+        match body.is_end_stream() {
+            true => empty(),
+            false => Self(Kind::Other(body.boxed_unsync())),
+        }
+    }
+
+    /// The same body for whoever looks at its bytes, as TLS and HTTP/2 do: no part of it is a memory
+    /// map, in which a sector that cannot be read would end the process.
+    pub(crate) fn unmapped(self) -> Self {
+        match self.0 {
+            Kind::File(file) => Self(Kind::File(Box::new(file.unmapped()))),
+            other @ (Kind::Bytes(_) | Kind::Other(_)) => Self(other),
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match &mut self.0 {
+            Kind::Bytes(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Kind::File(file) => Pin::new(file).poll_frame(context),
+            Kind::Other(body) => Pin::new(body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Bytes(bytes) => bytes.is_empty(),
+            Kind::File(file) => file.is_end_stream(),
+            Kind::Other(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::File(file) => file.size_hint(),
+            Kind::Other(body) => body.size_hint(),
+        }
+    }
+}
 
 /// A body of these bytes.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into())
-        .map_err(|never| match never {})
-        .boxed_unsync()
+    Body(Kind::Bytes(bytes.into()))
 }
 
 /// A body of nothing.
@@ -71,7 +132,7 @@ const LINGER_TIME_MAX: Duration = Duration::from_secs(10);
 /// A body whose rest is taken and thrown away if it is dropped before its end. Closing a connection
 /// with bytes unread resets it, and the reset can overtake the answer on its way to the sender.
 pub fn lingering(body: Body) -> Body {
-    Lingering(Some(body)).boxed_unsync()
+    Body::new(Lingering(Some(body)))
 }
 
 struct Lingering(Option<Body>);
@@ -158,9 +219,10 @@ pub fn blob(blob: BlobBody) -> Body {
             file,
             offset,
             length,
-        } => FileBody::new(file, offset, length).boxed_unsync(),
+        } => Body(Kind::File(Box::new(FileBody::new(file, offset, length)))),
         BlobBody::Stream(stream) => {
-            StreamBody::new(stream.map_ok(Frame::data).map_err(io::Error::other)).boxed_unsync()
+            let frames = stream.map_ok(Frame::data).map_err(io::Error::other);
+            Body::new(StreamBody::new(frames))
         }
     }
 }

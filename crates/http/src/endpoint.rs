@@ -9,7 +9,6 @@ mod upstream;
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body as _;
-use http_body_util::BodyExt as _;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use roadstead_domain::ids::{ContainerServiceId, Region};
@@ -182,7 +181,7 @@ fn answered(
         return answer.map(|_| body::empty());
     }
     *answer.version_mut() = Version::HTTP_11;
-    answer.map(|body| Guarded::new(body, node.in_flight).boxed_unsync())
+    answer.map(|body| Body::new(Guarded::new(body, node.in_flight)))
 }
 
 /// Carries bytes both ways until one side ends it.

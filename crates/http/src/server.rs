@@ -189,7 +189,7 @@ impl Front {
             (None, None) => Entry::Full,
             (None, Some(_)) => Entry::Free,
         };
-        let request = request.map(|body| body.map_err(std::io::Error::other).boxed_unsync());
+        let request = request.map(|body| Body::new(body.map_err(std::io::Error::other)));
         let response = stack::answer(&self.faces, arrived, entry, request).await;
         let room = room.filter(|_| !is_in_memory(&response));
         Answered { response, room }

@@ -10,7 +10,7 @@ fn channel() -> (mpsc::UnboundedSender<&'static str>, Body) {
     let (sender, mut receiver) = mpsc::unbounded_channel::<&'static str>();
     let frames = stream::poll_fn(move |context| receiver.poll_recv(context));
     let frames = frames.map(|text| Ok::<_, io::Error>(Frame::data(Bytes::from(text))));
-    (sender, StreamBody::new(frames).boxed_unsync())
+    (sender, Body::new(StreamBody::new(frames)))
 }
 
 fn sent(texts: &[&'static str]) -> Body {

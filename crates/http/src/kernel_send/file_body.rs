@@ -1,4 +1,5 @@
-//! A part of a file as a body: slices of a memory map if it is long, a buffer if it is short.
+//! A part of a file as a body: slices of a memory map if it is long, buffers if it is short or
+//! whoever takes it looks at the bytes.
 //!
 //! What is in the page cache goes out at once; what is not is fetched on the blocking pool first,
 //! so that no async thread waits for the disk.
@@ -21,8 +22,10 @@ use super::mapping;
 
 /// Longer parts are mapped; up to here a copy is cheaper, and leaves in one write with the head.
 const BUFFERED_MAX: u64 = 64 * 1024;
-/// Bytes given out at a time.
+/// Bytes of a map given out at a time.
 const PIECE_BYTES: u64 = 1024 * 1024;
+/// Bytes read at a time.
+const READ_BYTES: u64 = 256 * 1024;
 /// One byte in as many is asked for to learn whether a piece is in the page cache: what the
 /// kernel reads ahead by default, so that what goes unseen is one read of the disk.
 const PROBE_BYTES: u64 = 128 * 1024;
@@ -34,6 +37,8 @@ pub(crate) struct FileBody {
     file: Arc<File>,
     offset: u64,
     left: u64,
+    /// Whether a map is still to be made, at the first piece.
+    is_to_map: bool,
     /// The bytes that are left, unless they are read.
     map: Option<Bytes>,
     fetching: Option<JoinHandle<io::Result<Bytes>>>,
@@ -42,25 +47,36 @@ pub(crate) struct FileBody {
 impl FileBody {
     /// The `length` bytes from `offset` on. A file that ends before fails the body.
     pub(crate) fn new(file: Arc<File>, offset: u64, length: u64) -> Self {
-        // Without a map (no memory, a file system that has none, a short file) all is read.
-        let mapped = usize::try_from(length)
-            .ok()
-            .filter(|_| length > BUFFERED_MAX)
-            .and_then(|length| mapping::map(&file, offset, length).ok());
         Self {
             file,
             offset,
             left: length,
-            map: mapped,
+            is_to_map: length > BUFFERED_MAX,
+            map: None,
             fetching: None,
         }
+    }
+
+    /// The same part, read into buffers. For whoever looks at the bytes, since to look at a map whose
+    /// disk fails ends the process; the kernel only fails to send it.
+    pub(crate) fn unmapped(self) -> Self {
+        Self {
+            is_to_map: false,
+            ..self
+        }
+    }
+
+    fn map(&mut self) {
+        // Without a map (no memory, a file system that has none, a short file) all is read.
+        let length = usize::try_from(self.left).ok();
+        let mapped = length.and_then(|length| mapping::map(&self.file, self.offset, length).ok());
+        self.map = mapped;
     }
 
     /// The next piece, if no disk is needed for it.
     fn at_once(&mut self, length: usize) -> Option<Bytes> {
         match &self.map {
             Some(map) => is_cached(&self.file, self.offset, length).then(|| map.slice(..length)),
-            None if length as u64 > BUFFERED_MAX => None,
             None => {
                 let mut piece = vec![0; length];
                 let read = read_cached(&self.file, self.offset, &mut piece);
@@ -136,7 +152,11 @@ impl Body for FileBody {
         if this.left == 0 {
             return Poll::Ready(None);
         }
-        let length = this.left.min(PIECE_BYTES) as usize;
+        if std::mem::take(&mut this.is_to_map) {
+            this.map();
+        }
+        let most = this.map.as_ref().map_or(READ_BYTES, |_| PIECE_BYTES);
+        let length = this.left.min(most) as usize;
         if this.fetching.is_none()
             && let Some(piece) = this.at_once(length)
         {

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Empty, Full};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -24,7 +25,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::mapping::{self, Registered, Source};
 use super::{FileBody, KernelSend};
-use crate::body::Body;
+use crate::body::{self, Body};
 
 const MIB: usize = 1024 * 1024;
 
@@ -62,7 +63,7 @@ async fn world(length: usize) -> World {
     let address = serve(move |path| {
         let mut numbers = path.split('/').skip(1).map(|part| part.parse().unwrap());
         let (start, end): (u64, u64) = (numbers.next().unwrap(), numbers.next().unwrap());
-        FileBody::new(file.clone(), start, end - start).boxed_unsync()
+        Body::new(FileBody::new(file.clone(), start, end - start))
     })
     .await;
     World {
@@ -340,11 +341,7 @@ async fn the_kernel_sends_what_the_table_knows() {
     let registered = Registered::new(start, memory.len(), source);
     let address = {
         let memory = memory.clone();
-        serve(move |_| {
-            let body = Full::new(memory.clone());
-            body.map_err(|never| match never {}).boxed_unsync()
-        })
-        .await
+        serve(move |_| body::full(memory.clone())).await
     };
     for _ in 0..2 {
         let mut client = connect(address).await;
@@ -359,6 +356,29 @@ async fn the_kernel_sends_what_the_table_knows() {
     let mut client = connect(address).await;
     ask(&mut client, &(0..1)).await;
     assert_same(&receive(&mut client).await, &memory, "sent from memory");
+}
+
+/// Whoever looks at the bytes gets no map, in which a disk that fails would end the process.
+#[tokio::test]
+async fn without_a_map_the_bytes_are_the_same() {
+    let bytes = noise(3 * MIB + 5);
+    let mut path = NamedTempFile::new().unwrap();
+    path.write_all(&bytes).unwrap();
+    let file = Arc::new(path.reopen().unwrap());
+    for part in [0..bytes.len(), 1..MIB, 7..7, 4_099..bytes.len() - 3] {
+        let (offset, length) = (part.start as u64, part.len() as u64);
+        let mut body = FileBody::new(file.clone(), offset, length).unmapped();
+        let mut whole = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let piece = frame.unwrap().into_data().unwrap();
+            assert!(mapping::find(&piece).is_none(), "a map");
+            whole.extend_from_slice(&piece);
+        }
+        assert_same(&whole, &bytes[part], "read");
+    }
+    let mut body = FileBody::new(file, 0, bytes.len() as u64 + 1).unmapped();
+    while let Some(Ok(_)) = body.frame().await {}
+    assert!(!body.is_end_stream(), "a short file is no whole body");
 }
 
 #[test]

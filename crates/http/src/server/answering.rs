@@ -7,26 +7,27 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use http_body_util::BodyExt as _;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::pulse::Open;
 use crate::body::Body;
 
-/// The same body, as the answer to `open`.
-pub(super) fn answering(body: Body, open: Open, room: Option<OwnedSemaphorePermit>) -> Body {
-    Answering {
-        body,
-        open,
-        _room: room,
-    }
-    .boxed_unsync()
-}
-
-struct Answering {
+/// A body as the answer to a request.
+pub(super) struct Answering {
     body: Body,
     open: Open,
     _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Answering {
+    /// The same body, as the answer to `open`.
+    pub(super) fn new(body: Body, open: Open, room: Option<OwnedSemaphorePermit>) -> Self {
+        Self {
+            body,
+            open,
+            _room: room,
+        }
+    }
 }
 
 impl http_body::Body for Answering {

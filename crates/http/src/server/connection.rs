@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch::Receiver;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::answering::answering;
+use super::answering::Answering;
 use super::limits::Limits;
 use super::pulse::Pulse;
 use super::tls::Certificates;
@@ -79,11 +79,15 @@ pub(super) async fn speak<A: Future<Output = Answered> + Send + 'static>(
     };
     let counted = pulse.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let open = counted.ask(request.version() == Version::HTTP_2);
+        let is_http2 = request.version() == Version::HTTP_2;
+        let open = counted.ask(is_http2);
         let answer = answer.clone();
         async move {
             let Answered { response, room } = answer(request, asked).await;
-            let response = response.map(|body| answering(body, open, room));
+            let response = response.map(|body| match asked.is_tls || is_http2 {
+                true => Answering::new(body.unmapped(), open, room),
+                false => Answering::new(body, open, room),
+            });
             Ok::<_, Infallible>(response)
         }
     });
