@@ -10,10 +10,12 @@ pub mod images;
 pub mod lifecycle;
 pub mod oci;
 pub mod random;
+pub mod session;
 pub mod world;
 
 pub use answer::Answer;
 pub use clock::{CountingIds, TestClock};
 pub use images::{Artifact, Layout};
 pub use random::Random;
+pub use session::Session;
 pub use world::{Credentials, World, WorldBuilder};

@@ -1,121 +1,43 @@
 //! A client of both doors that keeps its token, and the questions every suite asks: does this
 //! image pull completely, is nothing left behind.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-use anyhow::{Result, ensure};
-use base64::Engine as _;
+use anyhow::Result;
 use bytes::Bytes;
-use http::{Method, Request};
+use http::Method;
 use roadstead_domain::time::Span;
-use roadstead_registry::context::Clock;
-use roadstead_testkit::images::{self, Artifact, Layout};
-use roadstead_testkit::{Answer, Credentials, World, folder};
+use roadstead_testkit::images::{Artifact, Layout};
+use roadstead_testkit::{Answer, Session, World, folder};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-/// The one header of a request that says nothing else.
-const BLOB_TYPE: (&str, &str) = ("content-type", "application/octet-stream");
+pub use roadstead_testkit::session::none;
 
-/// A client with a key and a token.
+/// A session whose server always answers.
 #[derive(Clone)]
-pub struct Client {
-    address: SocketAddr,
-    key: Credentials,
-    clock: Arc<dyn Clock>,
-    basic: String,
-}
-
-/// A request without a body.
-pub fn none() -> Bytes {
-    Bytes::new()
-}
+pub struct Client(pub Session);
 
 impl Client {
     /// A client of a world.
     pub async fn of(world: &World) -> Self {
         let (address, key) = (world.address, world.credentials.clone());
-        Self::new(address, key, world.clock.clone())
-            .await
-            .expect("a token")
-    }
-
-    /// A client of any server.
-    pub async fn new(address: SocketAddr, key: Credentials, clock: Arc<dyn Clock>) -> Result<Self> {
-        let basic = String::new();
-        let mut client = Self {
-            address,
-            key,
-            clock,
-            basic,
-        };
-        client.log_in().await?;
-        Ok(client)
+        let session = Session::log_in(address, key, world.clock.clone()).await;
+        Self(session.expect("a token"))
     }
 
     /// Takes a new token.
-    pub async fn log_in(&mut self) -> Result<()> {
-        let answer = self.try_ecr("GetAuthorizationToken", json!({})).await?;
-        let token = answer.json()["authorizationData"][0]["authorizationToken"].clone();
-        ensure!(token.is_string(), "{}", answer.text());
-        self.basic = format!("Basic {}", token.as_str().unwrap_or_default());
-        Ok(())
-    }
-
-    async fn send(&self, request: Request<Bytes>) -> Result<Answer> {
-        let answer = roadstead_server::client::send(self.address, request).await?;
-        let (head, body) = answer.into_parts();
-        let (status, headers) = (head.status, head.headers);
-        Ok(Answer {
-            status,
-            headers,
-            body,
-        })
-    }
-
-    /// Calls an ECR operation; fails if there is no answer.
-    pub async fn try_ecr(&self, operation: &str, input: Value) -> Result<Answer> {
-        let who = roadstead_sigv4::Credentials {
-            access_key_id: &self.key.id,
-            secret_access_key: &self.key.secret,
-            session_token: None,
-        };
-        let target = format!("{}.{operation}", roadstead_testkit::aws::ECR);
-        let (region, body) = (&self.key.region, Bytes::from(input.to_string()));
-        let now = self.clock.now();
-        let request =
-            roadstead_server::client::signed(self.address, &who, region, now, &target, body)?;
-        self.send(request).await
+    pub async fn renew(&mut self) {
+        self.0.renew().await.expect("a token");
     }
 
     /// Calls an ECR operation.
     pub async fn ecr(&self, operation: &str, input: Value) -> Answer {
-        self.try_ecr(operation, input).await.expect("an answer")
-    }
-
-    /// Sends a request to `/v2`; fails if there is no answer.
-    pub async fn try_v2(
-        &self,
-        method: Method,
-        path: &str,
-        header: (&str, &str),
-        body: Bytes,
-    ) -> Result<Answer> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("authorization", &self.basic)
-            .header(header.0, header.1);
-        self.send(request.body(body)?).await
+        self.0.ecr(operation, input).await.expect("an answer")
     }
 
     /// Sends a request to `/v2`.
     pub async fn v2(&self, method: Method, path: &str, body: Bytes) -> Answer {
-        self.try_v2(method, path, BLOB_TYPE, body)
-            .await
-            .expect("an answer")
+        self.0.v2(method, path, body).await.expect("an answer")
     }
 
     /// Makes a repository.
@@ -133,15 +55,7 @@ impl Client {
 
     /// Pushes a blob in one request.
     pub async fn push(&self, repository: &str, bytes: &Bytes) -> Answer {
-        self.try_push(repository, bytes).await.expect("an answer")
-    }
-
-    /// Pushes a blob in one request; fails if there is no answer.
-    pub async fn try_push(&self, repository: &str, bytes: &Bytes) -> Result<Answer> {
-        let digest = images::digest(bytes);
-        let path = format!("/v2/{repository}/blobs/uploads/?digest={digest}");
-        self.try_v2(Method::POST, &path, BLOB_TYPE, bytes.clone())
-            .await
+        self.0.push(repository, bytes).await.expect("an answer")
     }
 
     /// Asks for a blob without its bytes: the status.
@@ -152,28 +66,13 @@ impl Client {
 
     /// Takes a blob over from another repository.
     pub async fn mount(&self, from: &str, to: &str, digest: &str) -> Answer {
-        let path = format!("/v2/{to}/blobs/uploads/?mount={digest}&from={from}");
-        self.v2(Method::POST, &path, none()).await
-    }
-
-    /// Stores a manifest under a tag or its digest; fails if there is no answer.
-    pub async fn try_put(
-        &self,
-        repository: &str,
-        reference: &str,
-        manifest: &Artifact,
-    ) -> Result<Answer> {
-        let path = format!("/v2/{repository}/manifests/{reference}");
-        let header = ("content-type", manifest.media_type.as_str());
-        self.try_v2(Method::PUT, &path, header, manifest.bytes.clone())
-            .await
+        self.0.mount(from, to, digest).await.expect("an answer")
     }
 
     /// Stores a manifest under a tag or its digest.
     pub async fn put(&self, repository: &str, reference: &str, manifest: &Artifact) -> Answer {
-        self.try_put(repository, reference, manifest)
-            .await
-            .expect("an answer")
+        let put = self.0.put(repository, reference, manifest).await;
+        put.expect("an answer")
     }
 
     /// Stores a manifest by its digest alone.
@@ -211,12 +110,9 @@ impl Client {
 
     /// All (digest, tag) pairs, as `digest tag` with an empty tag for untagged images, sorted.
     pub async fn listed(&self, repository: &str) -> Vec<String> {
-        let input = json!({ "repositoryName": repository, "maxResults": 1000 });
-        let answer = self.ecr("ListImages", input).await.expect(200).json();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let ids = answer["imageIds"].as_array().expect("ids").iter();
-        let mut pairs: Vec<String> = ids
-            .map(|id| format!("{} {}", text(&id["imageDigest"]), text(&id["imageTag"])))
+        let pairs = self.0.listed(repository).await.expect("a list").into_iter();
+        let mut pairs: Vec<String> = pairs
+            .map(|(digest, tag)| format!("{digest} {tag}"))
             .collect();
         pairs.sort();
         pairs
@@ -226,23 +122,10 @@ impl Client {
     pub async fn pull(&self, repository: &str, reference: &str) -> Result<()> {
         let mut wanted = vec![reference.to_owned()];
         while let Some(reference) = wanted.pop() {
-            let path = format!("/v2/{repository}/manifests/{reference}");
-            let answer = self.try_v2(Method::GET, &path, BLOB_TYPE, none()).await?;
-            ensure!(answer.status == 200, "{path}: {}", answer.text());
-            let digest = images::digest(&answer.body);
-            ensure!(answer.header("docker-content-digest") == digest, "{path}");
-            ensure!(!reference.contains(':') || reference == digest, "{path}");
-            let manifest = answer.json();
-            let list = |name: &str| manifest[name].as_array().cloned().unwrap_or_default();
-            let children = list("manifests");
-            let named = |one: &Value| one["digest"].as_str().unwrap_or_default().to_owned();
-            wanted.extend(children.iter().map(named));
-            let mut blobs = list("layers");
-            if manifest["config"].is_object() {
-                blobs.push(manifest["config"].clone());
-            }
-            for blob in blobs.iter().map(named) {
-                self.pull_blob(repository, &blob).await?;
+            let (children, blobs) = self.0.manifest(repository, &reference).await?;
+            wanted.extend(children);
+            for blob in blobs {
+                self.0.blob(repository, &blob).await?;
             }
         }
         Ok(())
@@ -250,14 +133,7 @@ impl Client {
 
     /// Pulls a blob and checks its digest.
     pub async fn pull_blob(&self, repository: &str, digest: &str) -> Result<()> {
-        let path = format!("/v2/{repository}/blobs/{digest}");
-        let answer = self.try_v2(Method::GET, &path, BLOB_TYPE, none()).await?;
-        ensure!(answer.status == 200, "{path}: {}", answer.text());
-        ensure!(
-            images::digest(&answer.body) == digest,
-            "{path}: wrong bytes"
-        );
-        Ok(())
+        self.0.blob(repository, digest).await
     }
 
     /// Every tagged image of a repository pulls.
@@ -273,28 +149,24 @@ impl Client {
 
     /// Opens an upload: its path.
     pub async fn open_upload(&self, repository: &str) -> String {
-        let path = format!("/v2/{repository}/blobs/uploads/");
-        let answer = self.v2(Method::POST, &path, none()).await.expect(202);
-        answer.header("location").to_owned()
+        let answer = self.0.open_upload(repository).await.expect("an answer");
+        answer.expect(202).header("location").to_owned()
     }
 
     /// Sends a chunk that starts at `first`.
     pub async fn chunk(&self, upload: &str, first: usize, bytes: Bytes) -> Answer {
-        let range = format!("{first}-{}", (first + bytes.len()).saturating_sub(1));
-        let header = ("content-range", range.as_str());
-        self.try_v2(Method::PATCH, upload, header, bytes)
-            .await
-            .expect("an answer")
+        self.0.chunk(upload, first, bytes).await.expect("an answer")
     }
 
     /// Starts a stream to an upload that promises so many bytes: the connection to write them to.
     pub async fn open_stream(&self, upload: &str, length: usize) -> TcpStream {
-        let stream = TcpStream::connect(self.address).await;
+        let address = self.0.address();
+        let stream = TcpStream::connect(address).await;
         let mut stream = stream.expect("a connection");
         let head = format!(
-            "PATCH {upload} HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\n\
+            "PATCH {upload} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {}\r\n\
              Content-Length: {length}\r\n\r\n",
-            self.address, self.basic
+            self.0.authorization()
         );
         stream.write_all(head.as_bytes()).await.expect("a head");
         stream
@@ -302,31 +174,16 @@ impl Client {
 
     /// Ends an upload with what is left of the blob.
     pub async fn finish(&self, upload: &str, rest: Bytes, digest: &str) -> Answer {
-        self.v2(Method::PUT, &format!("{upload}?digest={digest}"), rest)
+        self.0
+            .finish(upload, rest, digest)
             .await
+            .expect("an answer")
     }
 
     /// Pushes a blob by the layer operations of the API, in one part: the last answer.
     pub async fn push_layer(&self, repository: &str, bytes: &Bytes) -> Answer {
-        let input = json!({ "repositoryName": repository });
-        let opened = self.ecr("InitiateLayerUpload", input).await;
-        if opened.status != 200 {
-            return opened;
-        }
-        let part = json!({
-            "repositoryName": repository, "uploadId": opened.json()["uploadId"],
-            "partFirstByte": 0, "partLastByte": bytes.len() - 1,
-            "layerPartBlob": base64::engine::general_purpose::STANDARD.encode(bytes),
-        });
-        let sent = self.ecr("UploadLayerPart", part).await;
-        if sent.status != 200 {
-            return sent;
-        }
-        let input = json!({
-            "repositoryName": repository, "uploadId": opened.json()["uploadId"],
-            "layerDigests": [images::digest(bytes)],
-        });
-        self.ecr("CompleteLayerUpload", input).await
+        let pushed = self.0.push_layer(repository, bytes).await;
+        pushed.expect("an answer")
     }
 
     /// What the API says of a layer: `AVAILABLE` or `UNAVAILABLE`.
@@ -342,11 +199,7 @@ impl Client {
 
     /// The names of all repositories.
     pub async fn repositories(&self) -> Vec<String> {
-        let input = json!({ "maxResults": 1000 });
-        let answer = self.ecr("DescribeRepositories", input).await.expect(200);
-        let all = answer.json()["repositories"].as_array().cloned();
-        let name = |one: &Value| one["repositoryName"].as_str().expect("a name").to_owned();
-        all.expect("a list").iter().map(name).collect()
+        self.0.repositories().await.expect("repositories")
     }
 }
 

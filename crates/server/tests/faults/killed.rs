@@ -12,9 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Method;
 use roadstead_server::ambient::SystemClock;
-use roadstead_testkit::Credentials;
 use roadstead_testkit::images::{self, Layout};
 use roadstead_testkit::random::{Random, bytes_of};
+use roadstead_testkit::{Credentials, Session};
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
@@ -89,8 +89,8 @@ impl Program {
             secret: key.secret_access_key.clone(),
             region: roadstead_testkit::world::REGION.into(),
         };
-        let client = Client::new(address, key, Arc::new(SystemClock)).await;
-        client.expect("a token")
+        let session = Session::log_in(address, key, Arc::new(SystemClock)).await;
+        Client(session.expect("a token"))
     }
 }
 
@@ -124,8 +124,7 @@ async fn work(
             // By digest in half of the cases: other tags of the same content do not exist.
             let reference = if n % 2 == 0 { &tag } else { &digest };
             let path = format!("/v2/{name}/manifests/{reference}");
-            let header = ("accept", "*/*");
-            match client.try_v2(Method::DELETE, &path, header, none()).await {
+            match client.0.v2(Method::DELETE, &path, none()).await {
                 Ok(answer) if answer.status == 202 => told.gone.push(tag),
                 Ok(answer) => panic!("{path}: {}", answer.text()),
                 Err(_) => return told,
@@ -137,12 +136,12 @@ async fn work(
             let shared = bytes_of(&format!("shared {}", n % 4), 5000);
             let layout = Layout::of(&format!("{worker} {tag}"), vec![own, shared]);
             for blob in &layout.blobs {
-                match client.try_push(&name, blob).await {
+                match client.0.push(&name, blob).await {
                     Ok(answer) => drop(answer.expect(201)),
                     Err(_) => return told,
                 }
             }
-            match client.try_put(&name, &tag, &layout.manifest).await {
+            match client.0.put(&name, &tag, &layout.manifest).await {
                 // Without grace a sweep may have come in between.
                 Ok(answer) if answer.code().1 == "MANIFEST_BLOB_UNKNOWN" => {}
                 Ok(answer) => {

@@ -42,7 +42,7 @@ async fn f11_what_is_not_yet_whole_is_not_swept() {
         world.clock.advance(Span::hours(1));
         world.sweep().await;
     }
-    client.log_in().await.expect("a token");
+    client.renew().await;
     let digest = images::digest(&blob);
     let finished = client.finish(&upload, blob.slice(900..), &digest).await;
     finished.expect(201);
@@ -207,7 +207,7 @@ async fn f23_the_first_holder_of_shared_bytes_may_go() {
     assert_eq!(world.blob_files().len(), layout.blobs.len());
     client.remove("first").await.expect(200);
     sweep_all(&world).await;
-    client.log_in().await.expect("a token");
+    client.renew().await;
     client.pull("app", "v1").await.expect("all of it");
     nothing_is_left(&world).await;
 }
@@ -328,7 +328,7 @@ async fn f42_a_clock_that_jumps_takes_nothing_that_is_referenced() {
     let ten_years = Span::hours(24 * 3653);
     for jump in [ten_years, Span(-ten_years.0)] {
         world.clock.set(start + jump);
-        client.log_in().await.expect("a token");
+        client.renew().await;
         world.sweep().await;
         client.pull("app", "v1").await.expect("the image");
         let layout = Layout::image(&format!("pushed {} from there", jump.0));

@@ -140,7 +140,7 @@ async fn f02_the_grace_of_a_deleted_image_starts_with_its_deletion() {
     client.push_image("app", &layout, "v1").await;
     world.clock.advance(Span::hours(100));
     let mut client = client;
-    client.log_in().await.expect("a token");
+    client.renew().await;
     assert_eq!(client.delete("app", "v1").await, 202);
     manifest_comes(&world, &client, "app", &layout).await;
 }

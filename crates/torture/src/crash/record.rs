@@ -11,7 +11,7 @@ use roadstead_server::ambient::SystemClock;
 use roadstead_server::control::Command;
 use tokio::task::JoinSet;
 
-use crate::ground::client::Client;
+use crate::ground::log_in;
 use crate::ground::mount::Mounted;
 use crate::ground::program::Program;
 use crate::ground::told::{Book, Said, Told};
@@ -80,7 +80,12 @@ async fn live(
     mut workers: Vec<Worker>,
     (life, data): (u64, &Path),
 ) -> Result<Vec<Worker>> {
-    let client = Client::log_in(program.address, &book.told(), Arc::new(SystemClock)).await?;
+    let client = log_in(
+        program.address,
+        book.told().key.as_ref(),
+        Arc::new(SystemClock),
+    )
+    .await?;
     // Comes behind the one of the start.
     command(data, Command::Sweep).await?;
     book.hear(OPERATOR, Said::Done);

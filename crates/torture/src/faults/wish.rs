@@ -8,17 +8,18 @@ use bytes::Bytes;
 use http::Method;
 use roadstead_server::ambient::SystemClock;
 use roadstead_server::control::Command;
-use roadstead_testkit::Answer;
 use roadstead_testkit::images::{self, Layout};
+use roadstead_testkit::random::bytes_of;
+use roadstead_testkit::session::none;
+use roadstead_testkit::{Answer, Session};
 use serde_json::json;
 
-use crate::ground::client::{Client, none};
+use crate::ground::log_in;
 use crate::ground::mount::Mounted;
 use crate::ground::program::Program;
 use crate::ground::told::{Book, Fact, Mark, Said, Told, Value, there};
 use crate::ground::volume::{Tree, Volume};
 use crate::ground::work::{End, ask, command};
-use roadstead_testkit::random::bytes_of;
 
 /// What somebody wants to have done, in however many requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +153,12 @@ impl Base {
         hear(Said::Key(id.clone(), secret.clone()));
         let mut with_key = Told::default();
         with_key.key = Some((id, secret));
-        let client = Client::log_in(program.address, &with_key, Arc::new(SystemClock)).await?;
+        let client = log_in(
+            program.address,
+            with_key.key.as_ref(),
+            Arc::new(SystemClock),
+        )
+        .await?;
         for name in ["app", "other", "doomed"] {
             let input = json!({ "repositoryName": name });
             expect(client.ecr("CreateRepository", input).await?)?;
@@ -261,11 +267,12 @@ impl<'a> Server<'a> {
     ///
     /// # Errors
     /// If it cannot log in.
-    pub async fn client(&self, book: &Book) -> Result<Option<Client>> {
+    pub async fn client(&self, book: &Book) -> Result<Option<Session>> {
         match &self.program {
             Some(program) if !self.is_first => {
                 let told = book.told();
-                let client = Client::log_in(program.address, &told, Arc::new(SystemClock)).await?;
+                let client =
+                    log_in(program.address, told.key.as_ref(), Arc::new(SystemClock)).await?;
                 Ok(Some(client))
             }
             _ => Ok(None),
@@ -327,7 +334,7 @@ impl<'a> Server<'a> {
         let program = self.program.as_ref().context("no server")?;
         let told = self.base.told.clone();
         // Logged in before: a token is asked of the keys alone, which are read.
-        let client = Client::log_in(program.address, &told, Arc::new(SystemClock)).await?;
+        let client = log_in(program.address, told.key.as_ref(), Arc::new(SystemClock)).await?;
         let effects = effects(wish);
         later.0.hear(0, Said::Asked(effects.clone()));
         let end = ask(live.0, 0, effects, live.1, request(&client, wish)).await;
@@ -385,7 +392,7 @@ fn index() -> images::Artifact {
 }
 
 /// The requests of a wish.
-async fn request(client: &Client, wish: Wish) -> Result<Answer> {
+async fn request(client: &Session, wish: Wish) -> Result<Answer> {
     let digest = images::digest(&blob());
     match wish {
         Wish::Monolithic => client.push("app", &blob()).await,
@@ -423,7 +430,7 @@ async fn request(client: &Client, wish: Wish) -> Result<Answer> {
     }
 }
 
-async fn in_chunks(client: &Client) -> Result<Answer> {
+async fn in_chunks(client: &Session) -> Result<Answer> {
     let opened = client.open_upload("app").await?;
     if opened.status != 202 {
         return Ok(opened);

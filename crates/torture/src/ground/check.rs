@@ -17,14 +17,15 @@ use roadstead_registry::{Registry, Rules};
 use roadstead_server::ambient::SystemIds;
 use roadstead_server::compose;
 use roadstead_server::data_dir::DataDir;
-use roadstead_testkit::{TestClock, images};
+use roadstead_testkit::random::bytes_of;
+use roadstead_testkit::session::none;
+use roadstead_testkit::{Session, TestClock, images};
 use rusqlite::{Connection, OpenFlags};
 use tokio::net::TcpListener;
 
-use super::client::{ACCOUNT, Client, REGION, none};
 use super::told::{Fact, Told, Value, there};
 use super::work::next_byte;
-use roadstead_testkit::random::bytes_of;
+use super::{ACCOUNT, REGION, log_in};
 
 /// What a look found wrong.
 pub type Wrong = Vec<String>;
@@ -75,7 +76,7 @@ async fn opened(root: &Path, told: &Told, now: Timestamp, uploads: &mut Uploads)
     let mut wrong = rows(root, false)?;
     if told.key.is_some() {
         let address = serve(&registry, &clock).await?;
-        let client = Client::log_in(address, told, clock.clone()).await?;
+        let client = log_in(address, told.key.as_ref(), clock.clone()).await?;
         wrong.extend(verify(&client, told, |_, _| {}).await?);
         wrong.extend(go_on(&client, told, uploads).await?);
     }
@@ -87,7 +88,7 @@ async fn opened(root: &Path, told: &Told, now: Timestamp, uploads: &mut Uploads)
     {}
     if told.key.is_some() {
         let address = serve(&registry, &clock).await?;
-        let client = Client::log_in(address, told, clock.clone()).await?;
+        let client = log_in(address, told.key.as_ref(), clock.clone()).await?;
         wrong.extend(verify(&client, &told.expired(), |_, _| {}).await?);
     }
     wrong.extend(rows(root, true)?);
@@ -114,7 +115,7 @@ async fn serve(registry: &Arc<Registry>, clock: &Arc<TestClock>) -> Result<Socke
 /// # Errors
 /// If it does not answer, or not as it should.
 pub async fn verify(
-    client: &Client,
+    client: &Session,
     told: &Told,
     mut see: impl FnMut(&Fact, Value),
 ) -> Result<Wrong> {
@@ -170,7 +171,7 @@ fn describe(fact: &Fact, value: &Value, allowed: &BTreeSet<Value>) -> String {
 
 /// Pulls an image with everything below it; what was pulled before is not pulled again.
 async fn pull(
-    client: &Client,
+    client: &Session,
     repository: &str,
     digest: &str,
     pulled: &mut BTreeSet<String>,
@@ -192,7 +193,7 @@ async fn pull(
 }
 
 /// Goes on with the uploads that were open, as a client would that asks where they are.
-async fn go_on(client: &Client, told: &Told, uploads: &mut Uploads) -> Result<Wrong> {
+async fn go_on(client: &Session, told: &Told, uploads: &mut Uploads) -> Result<Wrong> {
     let mut wrong = Wrong::new();
     for (fact, allowed) in told.facts() {
         let Fact::Upload(path) = fact else { continue };
@@ -228,7 +229,7 @@ async fn go_on(client: &Client, told: &Told, uploads: &mut Uploads) -> Result<Wr
 /// Sends the rest of a blob. None if it was taken; an empty text if it was refused in a way that
 /// lets the client begin anew.
 async fn finish(
-    client: &Client,
+    client: &Session,
     repository: &str,
     path: &str,
     what: &str,

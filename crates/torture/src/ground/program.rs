@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::client::ACCOUNT;
+use super::ACCOUNT;
 
 /// The program that is this one and, after [`AS_SERVER`], the server.
 const NAME: &str = "roadstead-torture";

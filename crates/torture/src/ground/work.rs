@@ -10,13 +10,14 @@ use bytes::Bytes;
 use http::Method;
 use roadstead_server::config::Config;
 use roadstead_server::control::{self, Command, Place};
-use roadstead_testkit::Answer;
 use roadstead_testkit::images::{self, Artifact, Layout};
+use roadstead_testkit::random::{Random, bytes_of};
+use roadstead_testkit::session::none;
+use roadstead_testkit::{Answer, Session};
 use serde_json::{Value as Json, json};
 
-use super::client::{ACCOUNT, Client, REGION, none};
 use super::told::{Book, Fact, Said, Value, there};
-use roadstead_testkit::random::{Random, bytes_of};
+use super::{ACCOUNT, REGION};
 
 /// Images that a lifecycle policy leaves.
 const KEPT: usize = 2;
@@ -192,7 +193,7 @@ impl Worker {
     ///
     /// # Errors
     /// If one is refused.
-    pub async fn set_up(&mut self, client: &Client) -> Result<()> {
+    pub async fn set_up(&mut self, client: &Session) -> Result<()> {
         for name in ["a", "b", "life"] {
             let name = self.named(name);
             if !matches!(self.create(client, &name).await, End::Done(_)) {
@@ -213,7 +214,7 @@ impl Worker {
         Ok(())
     }
 
-    async fn create(&mut self, client: &Client, name: &str) -> End {
+    async fn create(&mut self, client: &Session, name: &str) -> End {
         let effects = vec![(Fact::Repository(name.to_owned()), there())];
         let input = json!({ "repositoryName": name });
         self.ask(effects, client.ecr("CreateRepository", input))
@@ -222,7 +223,7 @@ impl Worker {
 
     /// Does one thing after the other, `count` of them or until the server is silent; says whether
     /// it came to the end.
-    pub async fn work(&mut self, client: &Client, count: u64) -> bool {
+    pub async fn work(&mut self, client: &Session, count: u64) -> bool {
         for _ in 0..count {
             let end = self.step(client).await;
             if let Some(End::Silence(why)) = end {
@@ -233,7 +234,7 @@ impl Worker {
         true
     }
 
-    async fn step(&mut self, client: &Client) -> Option<End> {
+    async fn step(&mut self, client: &Session) -> Option<End> {
         if let Some(end) = self.renew(client).await {
             return Some(end);
         }
@@ -256,7 +257,7 @@ impl Worker {
     }
 
     /// Makes a repository again whose fate is not known, or that holds too much.
-    async fn renew(&mut self, client: &Client) -> Option<End> {
+    async fn renew(&mut self, client: &Session) -> Option<End> {
         for name in ["a", "b"].map(|name| self.named(name)) {
             let is_there = Some(there());
             if self.book.certain(&Fact::Repository(name.clone())) != is_there {
@@ -274,7 +275,7 @@ impl Worker {
     }
 
     /// Goes on with an upload that was left, wherever the server says that it ends.
-    async fn go_on(&mut self, client: &Client) -> Option<End> {
+    async fn go_on(&mut self, client: &Session) -> Option<End> {
         let mine = self.named("");
         let open = self.book.change(|told| {
             let mut open = Vec::new();
@@ -322,14 +323,14 @@ impl Worker {
         open.filter(|_| self.random.one_in(2))
     }
 
-    async fn push_somewhere(&mut self, client: &Client) -> End {
+    async fn push_somewhere(&mut self, client: &Session) -> End {
         let name = *self.random.one_of(&["a", "b"]).unwrap_or(&"a");
         let repository = self.named(name);
         self.push_image(client, &repository).await
     }
 
     /// An image of a layer of its own and one that all share.
-    async fn push_image(&mut self, client: &Client, repository: &str) -> End {
+    async fn push_image(&mut self, client: &Session, repository: &str) -> End {
         self.made += 1;
         let (number, made) = (self.number, self.made);
         let length = match self.random.below(8) {
@@ -359,7 +360,7 @@ impl Worker {
     }
 
     /// A manifest; its blobs first if a sweep took them.
-    async fn manifest(&mut self, client: &Client, pushed: Pushed) -> End {
+    async fn manifest(&mut self, client: &Session, pushed: Pushed) -> End {
         let mut end = self.manifest_once(client, &pushed).await;
         for _ in 0..4 {
             let End::Refused(_) = &end else { break };
@@ -374,7 +375,7 @@ impl Worker {
         end
     }
 
-    async fn manifest_once(&mut self, client: &Client, pushed: &Pushed) -> End {
+    async fn manifest_once(&mut self, client: &Session, pushed: &Pushed) -> End {
         let digest = pushed.manifest.digest.clone();
         let effects = vec![(pushed.image(), there()), (pushed.tag(), Some(digest))];
         if self.random.one_in(3) {
@@ -390,7 +391,7 @@ impl Worker {
     }
 
     /// A blob by any of the ways to push one.
-    async fn blob(&mut self, client: &Client, repository: &str, bytes: &Bytes) -> End {
+    async fn blob(&mut self, client: &Session, repository: &str, bytes: &Bytes) -> End {
         let fact = Fact::Blob(repository.to_owned(), images::digest(bytes));
         let effects = vec![(fact, there())];
         match self.random.below(4) {
@@ -403,7 +404,7 @@ impl Worker {
         }
     }
 
-    async fn in_chunks(&mut self, client: &Client, repository: &str, bytes: &Bytes) -> End {
+    async fn in_chunks(&mut self, client: &Session, repository: &str, bytes: &Bytes) -> End {
         let path = match self.open(client, repository, "").await {
             End::Done(answer) => answer.header("location").to_owned(),
             end => return end,
@@ -425,7 +426,7 @@ impl Worker {
     }
 
     /// Opens an upload; with a name for its bytes it goes into the book.
-    async fn open(&mut self, client: &Client, repository: &str, what: &str) -> End {
+    async fn open(&mut self, client: &Session, repository: &str, what: &str) -> End {
         let end = self.ask(vec![], client.open_upload(repository)).await;
         if let End::Done(answer) = &end
             && !what.is_empty()
@@ -438,7 +439,7 @@ impl Worker {
     }
 
     /// An upload that nobody finishes for now.
-    async fn leave_upload(&mut self, client: &Client) -> End {
+    async fn leave_upload(&mut self, client: &Session) -> End {
         self.made += 1;
         let (name, length) = (format!("left {} {}", self.number, self.made), 9000);
         let repository = self.named("a");
@@ -485,7 +486,7 @@ impl Worker {
     }
 
     /// Moves the tag `latest` of a repository.
-    async fn retag(&mut self, client: &Client) -> Option<End> {
+    async fn retag(&mut self, client: &Session) -> Option<End> {
         let a = self.named("a");
         let mut pushed = self.certain(|one| one.repository == a)?;
         pushed.tag = "latest".into();
@@ -494,7 +495,7 @@ impl Worker {
         Some(self.ask(effects, request).await)
     }
 
-    async fn index(&mut self, client: &Client) -> Option<End> {
+    async fn index(&mut self, client: &Session) -> Option<End> {
         let b = self.named("b");
         let is_fit = |one: &Pushed| one.repository == b && !one.blobs.is_empty();
         let (first, second) = (self.certain(is_fit)?, self.certain(is_fit)?);
@@ -516,7 +517,7 @@ impl Worker {
     }
 
     /// Deletes an image by digest on either side, or a tag and with it the image.
-    async fn delete(&mut self, client: &Client) -> Option<End> {
+    async fn delete(&mut self, client: &Session) -> Option<End> {
         let life = self.named("life");
         let pushed = self.certain(|one| !one.is_listed && one.repository != life)?;
         let (repository, digest) = (pushed.repository.clone(), pushed.manifest.digest.clone());
@@ -556,7 +557,7 @@ impl Worker {
     }
 
     /// A repository that comes, holds an image, and often goes.
-    async fn passing(&mut self, client: &Client) -> End {
+    async fn passing(&mut self, client: &Session) -> End {
         self.made += 1;
         let name = self.named(&format!("passing{}", self.made));
         let end = self.create(client, &name).await;
@@ -570,7 +571,7 @@ impl Worker {
         self.drop_repository(client, &name).await
     }
 
-    async fn drop_repository(&mut self, client: &Client, name: &str) -> End {
+    async fn drop_repository(&mut self, client: &Session, name: &str) -> End {
         let effects = self.book.change(|told| {
             let facts = told.facts().map(|(fact, _)| fact);
             let its = facts.filter(|fact| fact.repository() == name);
@@ -586,7 +587,7 @@ impl Worker {
         end
     }
 
-    async fn push_life(&mut self, client: &Client) -> End {
+    async fn push_life(&mut self, client: &Session) -> End {
         let life = self.named("life");
         self.push_image(client, &life).await
     }
@@ -617,7 +618,7 @@ impl Worker {
         Some(self.ask(effects, command(&data, run)).await)
     }
 
-    async fn mount(&mut self, client: &Client) -> Option<End> {
+    async fn mount(&mut self, client: &Session) -> Option<End> {
         let (a, b) = (self.named("a"), self.named("b"));
         let pushed = self.certain(|one| one.repository == a)?;
         let digest = images::digest(pushed.blobs.first()?);

@@ -11,16 +11,17 @@ use anyhow::{Context as _, Result, bail};
 use roadstead_registry::context::Clock as _;
 use roadstead_server::ambient::SystemClock;
 use roadstead_server::control::Command;
+use roadstead_testkit::Session;
+use roadstead_testkit::random::Random;
 use tokio::task::JoinSet;
 
 use crate::crash::scratch;
 use crate::ground::check::{check, verify};
-use crate::ground::client::Client;
+use crate::ground::log_in;
 use crate::ground::program::Program;
 use crate::ground::told::{Book, Said, Told};
 use crate::ground::work::{Worker, command};
 use crate::{Report, Work};
-use roadstead_testkit::random::Random;
 
 /// Stores at a time.
 const STORES: u64 = 3;
@@ -142,7 +143,11 @@ fn one_store(seed: u64, rounds: u64) -> Result<Tally> {
 }
 
 /// Starts the server and holds what it shows against the book.
-async fn begin(data: &Path, book: &Book, is_first: bool) -> Result<(Program, Client, Vec<String>)> {
+async fn begin(
+    data: &Path,
+    book: &Book,
+    is_first: bool,
+) -> Result<(Program, Session, Vec<String>)> {
     // Each start sweeps once.
     book.hear(OPERATOR, Said::Sweep);
     let program = Program::start(data)?;
@@ -151,7 +156,12 @@ async fn begin(data: &Path, book: &Book, is_first: bool) -> Result<(Program, Cli
         None if is_first => bail!("the first start made no key"),
         None => {}
     }
-    let client = Client::log_in(program.address, &book.told(), Arc::new(SystemClock)).await?;
+    let client = log_in(
+        program.address,
+        book.told().key.as_ref(),
+        Arc::new(SystemClock),
+    )
+    .await?;
     let (told, mut seen) = (book.told(), Vec::new());
     let see = |fact: &_, value| seen.push((std::clone::Clone::clone(fact), value));
     let wrong = verify(&client, &told, see).await?;
@@ -171,7 +181,7 @@ async fn begin(data: &Path, book: &Book, is_first: bool) -> Result<(Program, Cli
 /// too whom the server left without an answer before.
 async fn until_killed(
     program: Program,
-    client: &Client,
+    client: &Session,
     book: &Book,
     workers: Vec<Worker>,
     random: &mut Random,

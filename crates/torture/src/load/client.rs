@@ -1,93 +1,53 @@
 //! A client of the server: pushes, looks and deletes through both doors.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
-use http::{Method, Request, Response, header};
-use roadstead_registry::context::Clock as _;
+use http::{Method, header};
 use roadstead_server::ambient::SystemClock;
-use roadstead_server::client::{send, signed};
-use roadstead_sigv4::Credentials;
 use roadstead_testkit::images::digest;
+use roadstead_testkit::session::{OCTETS, none};
+use roadstead_testkit::{Answer, Session};
 use serde_json::{Value, json};
 
 use super::images::{Image, Plan, layout};
+use crate::ground::log_in;
 use crate::ground::program::Program;
 
-const ECR: &str = "AmazonEC2ContainerRegistry_V20150921";
-const REGION: &str = "us-east-1";
-
 /// A client with a key and a token.
-#[derive(Debug, Clone)]
-pub(super) struct Client {
-    address: SocketAddr,
-    key: (String, String),
-    basic: String,
-}
+#[derive(Clone)]
+pub(super) struct Client(Session);
 
 impl Client {
     /// Logs in with the key that the start of the server made.
     pub(super) async fn log_in(program: &Program) -> Result<Self> {
-        let mut client = Self {
-            address: program.address,
-            key: program.key.clone().context("no access key was made")?,
-            basic: String::new(),
-        };
-        let token = client.ecr("GetAuthorizationToken", json!({})).await?;
-        let token = &token["authorizationData"][0]["authorizationToken"];
-        client.basic = format!("Basic {}", token.as_str().context("a token")?);
-        Ok(client)
+        let key = program.key.as_ref();
+        let session = log_in(program.address, key, Arc::new(SystemClock)).await;
+        session.map(Self)
     }
 
     /// The same client of the server as it runs now.
-    pub(super) fn at(mut self, program: &Program) -> Self {
-        self.address = program.address;
-        self
+    pub(super) fn at(self, program: &Program) -> Self {
+        Self(self.0.at(program.address))
     }
 
     async fn ecr(&self, operation: &str, input: Value) -> Result<Value> {
-        let credentials = Credentials {
-            access_key_id: &self.key.0,
-            secret_access_key: &self.key.1,
-            session_token: None,
-        };
-        let (now, target) = (SystemClock.now(), format!("{ECR}.{operation}"));
-        let body = Bytes::from(input.to_string());
-        let request = signed(self.address, &credentials, REGION, now, &target, body)?;
-        let answer = send(self.address, request).await?;
-        let said = String::from_utf8_lossy(answer.body());
-        ensure!(answer.status() == 200, "{operation}: {said}");
-        Ok(serde_json::from_str(&said)?)
-    }
-
-    async fn v2(
-        &self,
-        method: Method,
-        path: &str,
-        kind: &str,
-        body: Bytes,
-    ) -> Result<Response<Bytes>> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::AUTHORIZATION, &self.basic)
-            .header(header::CONTENT_TYPE, kind)
-            .body(body)?;
-        send(self.address, request).await
+        let answer = self.0.ecr(operation, input).await?;
+        ensure!(answer.status == 200, "{operation}: {}", answer.text());
+        Ok(answer.json())
     }
 
     async fn expect(
         &self,
         (method, status): (Method, u16),
         path: &str,
-        kind: &str,
+        header: (&str, &str),
         body: Bytes,
-    ) -> Result<Response<Bytes>> {
-        let answer = self.v2(method.clone(), path, kind, body).await?;
-        if answer.status() != status {
-            let said = String::from_utf8_lossy(answer.body());
-            bail!("{method} {path}: {} {said}", answer.status());
+    ) -> Result<Answer> {
+        let answer = self.0.v2_with(method.clone(), path, header, body).await?;
+        if answer.status != status {
+            bail!("{method} {path}: {} {}", answer.status, answer.text());
         }
         Ok(answer)
     }
@@ -101,36 +61,36 @@ impl Client {
     /// Pushes the image of a seed, the blobs whole and in parts by turns.
     pub(super) async fn push(&self, repository: &str, seed: u64, plan: Plan) -> Result<Image> {
         let layout = layout(seed, plan);
-        let octets = "application/octet-stream";
         for (turn, blob) in layout.blobs.iter().enumerate() {
             let path = format!("/v2/{repository}/blobs/uploads/");
             let opened = self
-                .expect((Method::POST, 202), &path, octets, Bytes::new())
+                .expect((Method::POST, 202), &path, OCTETS, none())
                 .await?;
-            let location = opened.headers()[header::LOCATION].to_str()?.to_owned();
+            let location = opened.header(header::LOCATION.as_str()).to_owned();
             let last = match turn % 2 {
                 0 => blob.clone(),
                 _ => {
                     let patch = (Method::PATCH, 202);
-                    self.expect(patch, &location, octets, blob.clone()).await?;
-                    Bytes::new()
+                    self.expect(patch, &location, OCTETS, blob.clone()).await?;
+                    none()
                 }
             };
             let path = format!("{location}?digest={}", digest(blob));
-            self.expect((Method::PUT, 201), &path, octets, last).await?;
+            self.expect((Method::PUT, 201), &path, OCTETS, last).await?;
         }
         let manifest = &layout.manifest;
         let path = format!("/v2/{repository}/manifests/seed-{seed:x}");
-        let (kind, bytes) = (&manifest.media_type, manifest.bytes.clone());
-        self.expect((Method::PUT, 201), &path, kind, bytes).await?;
+        let kind = ("content-type", manifest.media_type.as_str());
+        self.expect((Method::PUT, 201), &path, kind, manifest.bytes.clone())
+            .await?;
         Ok(Image::of(repository, &layout))
     }
 
     /// Whether an image is there with all its bytes.
     pub(super) async fn is_there(&self, image: &Image) -> Result<bool> {
         for path in image.paths() {
-            let answer = self.v2(Method::GET, &path, "", Bytes::new()).await?;
-            if answer.status() != 200 || !path.ends_with(&digest(answer.body())) {
+            let answer = self.0.v2(Method::GET, &path, none()).await?;
+            if answer.status != 200 || !path.ends_with(&digest(&answer.body)) {
                 return Ok(false);
             }
         }
@@ -151,13 +111,13 @@ impl Client {
         }
         let path = format!("/v2/{repository}/manifests/{digest}");
         let delete = (Method::DELETE, 202);
-        self.expect(delete, &path, "", Bytes::new()).await.map(drop)
+        self.expect(delete, &path, OCTETS, none()).await.map(drop)
     }
 
     /// What a HEAD is answered.
     pub(super) async fn status(&self, path: &str) -> Result<u16> {
-        let answer = self.v2(Method::HEAD, path, "", Bytes::new()).await?;
-        Ok(answer.status().as_u16())
+        let answer = self.0.v2(Method::HEAD, path, none()).await?;
+        Ok(answer.status.as_u16())
     }
 
     /// How many images of a repository are listed.

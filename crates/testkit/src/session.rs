@@ -1,5 +1,5 @@
-//! A client of a server: signed requests to the API, requests to `/v2`, and looks at the images
-//! that check every digest.
+//! A client that is logged in: signed requests to the API, requests to `/v2` with a token, and looks
+//! at images that check every digest. It tells what it was answered, and fails only if it was not.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,25 +11,19 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{Method, Request};
 use roadstead_registry::context::Clock;
-use roadstead_testkit::Answer;
-use roadstead_testkit::images::{self, Artifact};
 use serde_json::{Value, json};
 
-use super::told::Told;
-
-/// The account of all repositories.
-pub const ACCOUNT: &str = "123456789012";
-/// Their region.
-pub const REGION: &str = "us-east-1";
+use crate::images::{self, Artifact};
+use crate::{Answer, Credentials, aws};
 
 /// No answer in this time is no answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client with a key and a token.
 #[derive(Clone)]
-pub struct Client {
+pub struct Session {
     address: SocketAddr,
-    key: (String, String),
+    key: Credentials,
     clock: Arc<dyn Clock>,
     basic: String,
 }
@@ -39,29 +33,58 @@ pub fn none() -> Bytes {
     Bytes::new()
 }
 
-const OCTETS: (&str, &str) = ("content-type", "application/octet-stream");
+/// The one header of a request that says nothing else.
+pub const OCTETS: (&str, &str) = ("content-type", "application/octet-stream");
 
-impl Client {
-    /// Logs in with the key of a book.
+impl Session {
+    /// Logs in.
     ///
     /// # Errors
     /// If the key is not accepted.
-    pub async fn log_in(address: SocketAddr, told: &Told, clock: Arc<dyn Clock>) -> Result<Self> {
-        let key = told.key.clone().context("no access key was made")?;
+    pub async fn log_in(
+        address: SocketAddr,
+        key: Credentials,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
         let basic = String::new();
-        let mut client = Self {
+        let mut session = Self {
             address,
             key,
             clock,
             basic,
         };
-        let answer = client.ecr("GetAuthorizationToken", json!({})).await?;
+        session.renew().await?;
+        Ok(session)
+    }
+
+    /// Takes a new token.
+    ///
+    /// # Errors
+    /// If the key is not accepted.
+    pub async fn renew(&mut self) -> Result<()> {
+        let answer = self.ecr("GetAuthorizationToken", json!({})).await?;
         let token = answer.json()["authorizationData"][0]["authorizationToken"].clone();
         let Some(token) = token.as_str() else {
             bail!("the access key is not accepted: {}", answer.text());
         };
-        client.basic = format!("Basic {token}");
-        Ok(client)
+        self.basic = format!("Basic {token}");
+        Ok(())
+    }
+
+    /// The same session with the server as it runs now.
+    #[must_use]
+    pub fn at(self, address: SocketAddr) -> Self {
+        Self { address, ..self }
+    }
+
+    /// Where the server is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What its requests to `/v2` say of who asks (`Authorization`).
+    pub fn authorization(&self) -> &str {
+        &self.basic
     }
 
     async fn send(&self, request: Request<Bytes>) -> Result<Answer> {
@@ -82,13 +105,13 @@ impl Client {
     /// If there is no answer.
     pub async fn ecr(&self, operation: &str, input: Value) -> Result<Answer> {
         let who = roadstead_sigv4::Credentials {
-            access_key_id: &self.key.0,
-            secret_access_key: &self.key.1,
+            access_key_id: &self.key.id,
+            secret_access_key: &self.key.secret,
             session_token: None,
         };
-        let target = format!("{}.{operation}", roadstead_testkit::aws::ECR);
+        let target = format!("{}.{operation}", aws::ECR);
         let (now, body) = (self.clock.now(), Bytes::from(input.to_string()));
-        let (to, region) = (self.address, REGION);
+        let (to, region) = (self.address, &self.key.region);
         let request = roadstead_server::client::signed(to, &who, region, now, &target, body)?;
         self.send(request).await
     }
