@@ -5,6 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use roadstead_domain::time::Timestamp;
 use roadstead_registry::context::{Clock, Ids};
+use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
 
 /// The system's clock.
 pub struct SystemClock;
@@ -43,11 +45,19 @@ impl Default for SystemIds {
     }
 }
 
-fn randomness(bytes: &mut [u8]) {
-    if aws_lc_rs::rand::fill(bytes).is_err() {
-        // Without randomness no key, token or id is safe to make.
-        tracing::error!("the system gives no randomness");
-        std::process::abort();
+/// From the kernel itself: a generator of our own would first have to gather what the kernel has, which
+/// takes aws-lc 40 ms of every start.
+fn randomness(mut bytes: &mut [u8]) {
+    while !bytes.is_empty() {
+        match getrandom(&mut *bytes, GetRandomFlags::empty()) {
+            Ok(filled) => bytes = &mut bytes[filled..],
+            Err(Errno::INTR) => {}
+            Err(error) => {
+                // Without randomness no key, token or id is safe to make.
+                tracing::error!(%error, "the system gives no randomness");
+                std::process::abort();
+            }
+        }
     }
 }
 
