@@ -161,15 +161,16 @@ pub struct RepositoryId(pub i64);
 /// The hyphenated lower-case text of a version 4 UUID made from 128 random bits (RFC 9562).
 pub fn uuid_text(bits: u128) -> String {
     let bits = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let hex = format!("{bits:032x}");
-    format!(
-        "{}-{}-{}-{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..]
-    )
+    let mut text = String::with_capacity(36);
+    for (place, byte) in bits.to_be_bytes().into_iter().enumerate() {
+        if [4, 6, 8, 10].contains(&place) {
+            text.push('-');
+        }
+        for digit in [byte >> 4, byte & 0xf] {
+            text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+        }
+    }
+    text
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -191,6 +192,9 @@ mod tests {
             assert_eq!(text.as_bytes()[14], b'4');
             assert!(matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b'));
             assert!(UploadId::parse(&text).is_ok());
+            let bare = u128::from_str_radix(&text.replace('-', ""), 16).unwrap();
+            let fixed = 0xf << 76 | 0x3 << 62;
+            assert_eq!(bare & !fixed, bits & !fixed, "{text}");
         }
     }
 

@@ -38,21 +38,24 @@ pub struct Endpoint {
 /// The service that the host of a request names: `<service>.<13 digits>.<region>.<suffix>`. The
 /// port does not matter.
 pub fn endpoint_of(settings: &Settings, authority: &str) -> Option<Endpoint> {
-    let host = without_port(authority).to_ascii_lowercase();
-    let mut parts = host.trim_end_matches('.').splitn(4, '.');
+    let host = without_port(authority).trim_end_matches('.');
+    let mut parts = host.splitn(4, '.');
     let (service, part, region, rest) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let is_suffix = match &settings.container_url_suffix {
         Some(suffix) => without_port(suffix).eq_ignore_ascii_case(rest),
-        None => rest.starts_with(SUFFIX),
+        None => {
+            let start = rest.get(..SUFFIX.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(SUFFIX))
+        }
     };
     if !is_suffix {
         return None;
     }
     Some(Endpoint {
-        service: ServiceName::parse(service).ok()?,
-        part: AddressPart::parse(part).ok()?,
-        region: Region::parse(region).ok()?,
+        service: ServiceName::parse(&service.to_ascii_lowercase()).ok()?,
+        part: AddressPart::parse(&part.to_ascii_lowercase()).ok()?,
+        region: Region::parse(&region.to_ascii_lowercase()).ok()?,
     })
 }
 

@@ -57,11 +57,15 @@ pub fn scheme<'a>(settings: &'a Settings, arrival: &'a Arrival) -> &'a str {
     set.unwrap_or(arrival.scheme)
 }
 
+/// What every host of a public registry starts with, whatever is set.
+const PUBLIC_START: &str = "public.ecr.";
+
 /// Whether a host is the public registry's.
 pub fn is_public_host(settings: &Settings, authority: &str) -> bool {
-    let authority = authority.to_ascii_lowercase();
-    let is_set = settings.public_host.as_ref() == Some(&authority);
-    is_set || authority.starts_with("public.ecr.")
+    let set = settings.public_host.as_deref();
+    let is_set = set.is_some_and(|set| set == authority.to_ascii_lowercase());
+    let start = authority.get(..PUBLIC_START.len());
+    is_set || start.is_some_and(|start| start.eq_ignore_ascii_case(PUBLIC_START))
 }
 
 /// An address of private registries on this host: the one that the caller used, but where that is
@@ -122,6 +126,9 @@ impl<'a> Named<'a> {
 
 /// The registry that a host names. The port does not matter.
 pub fn registry_of(authority: &str) -> Option<(AccountId, Region)> {
+    // Most hosts name none: they are told by their first label.
+    let (account, _) = authority.split_once('.')?;
+    AccountId::parse(account).ok()?;
     let authority = authority.to_ascii_lowercase();
     let named = Named::parse(&authority)?;
     Some((named.account, named.region))

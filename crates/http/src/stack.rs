@@ -29,9 +29,9 @@ pub async fn answer(
     let request = lingering(request);
     let authority = arrived.arrival.authority();
     let endpoint = endpoint::endpoint_of(&faces.settings, authority);
-    let (face, path) = (face_of(endpoint, &request), request.uri().path().to_owned());
+    let (face, uri) = (face_of(endpoint, &request), request.uri().clone());
     let face_name = face.name();
-    let (method, request_id) = (request.method().clone(), arrived.request_id.clone());
+    let method = request.method().clone();
     let mut response = match (entry, face) {
         (Entry::Malformed(reason), _) => malformed(reason),
         (Entry::Full, Face::Oci) => busy(oci::too_busy()),
@@ -51,14 +51,14 @@ pub async fn answer(
     let status = response.status();
     faces.metrics.count_request(face_name, status.as_u16());
     // The path of a download link is a secret for as long as the link is good.
-    let path = if path.starts_with(oci::DOWNLOAD_PREFIX) {
-        oci::DOWNLOAD_PREFIX
-    } else {
-        &path
+    let path = match uri.path() {
+        path if path.starts_with(oci::DOWNLOAD_PREFIX) => oci::DOWNLOAD_PREFIX,
+        path => path,
     };
+    let request_id = &arrived.request_id;
     let client = arrived.arrival.client.to_canonical();
     tracing::info!(%method, path, status = status.as_u16(), %client, request_id, "answered");
-    if let Ok(id) = HeaderValue::from_str(&request_id) {
+    if let Ok(id) = HeaderValue::from_str(request_id) {
         response.headers_mut().insert("x-amzn-requestid", id);
     }
     response

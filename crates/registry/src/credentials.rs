@@ -108,21 +108,21 @@ pub enum TokenRefusal {
 
 /// Working keys seen a moment ago.
 #[derive(Default)]
-pub(crate) struct KeyCache(Mutex<HashMap<String, (Timestamp, KnownKey)>>);
+pub(crate) struct KeyCache(Mutex<HashMap<String, (Timestamp, Arc<KnownKey>)>>);
 
 impl KeyCache {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Timestamp, KnownKey)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Timestamp, Arc<KnownKey>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn get(&self, id: &str, now: Timestamp) -> Option<KnownKey> {
+    fn get(&self, id: &str, now: Timestamp) -> Option<Arc<KnownKey>> {
         let keys = self.lock();
         let (seen_at, key) = keys.get(id)?;
         let is_fresh = *seen_at <= now && now < *seen_at + KEY_CACHE_AGE;
         is_fresh.then(|| key.clone())
     }
 
-    fn put(&self, id: &str, key: &KnownKey, now: Timestamp) {
+    fn put(&self, id: &str, key: &Arc<KnownKey>, now: Timestamp) {
         let mut keys = self.lock();
         if keys.len() >= KEY_CACHE_ENTRIES_MAX {
             keys.clear();
@@ -213,7 +213,11 @@ impl Registry {
     }
 
     /// The key with this id, if it works.
-    pub async fn known_key(&self, id: &str, now: Timestamp) -> Result<Option<KnownKey>, Error> {
+    pub async fn known_key(
+        &self,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<Option<Arc<KnownKey>>, Error> {
         if let Some(key) = self.key_cache.get(id, now) {
             return Ok(Some(key));
         }
@@ -236,10 +240,10 @@ impl Registry {
         let Ok(secret) = String::from_utf8(plain.to_vec()) else {
             return Ok(None);
         };
-        let key = KnownKey {
+        let key = Arc::new(KnownKey {
             account: stored.account,
             secret: Zeroizing::new(secret),
-        };
+        });
         self.key_cache.put(id, &key, now);
         Ok(Some(key))
     }

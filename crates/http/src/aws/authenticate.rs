@@ -4,7 +4,7 @@
 //! id and the region are taken at their word. Nothing here grants anything.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header;
 use http::request::Parts;
@@ -163,7 +163,7 @@ fn check_signature(
     keys: &SigningKeys,
     presented: &Presented,
     request: &Request<'_>,
-    known: Option<KnownKey>,
+    known: Option<Arc<KnownKey>>,
 ) -> Result<AccountId, Error> {
     let (id, scope) = (presented.access_key_id(), presented.scope());
     let Some(known) = known else {
@@ -176,13 +176,13 @@ fn check_signature(
     }
     if let Some(key) = keys.get(id, &known.secret, scope) {
         presented.verify(request, &key)?;
-        return Ok(known.account);
+        return Ok(known.account.clone());
     }
     let key = signing_key(&known.secret, scope);
     presented.verify(request, &key)?;
     // Only now: what is remembered must not be for strangers to choose.
-    keys.put(id, known.secret, scope, key);
-    Ok(known.account)
+    keys.put(id, known.secret.clone(), scope, key);
+    Ok(known.account.clone())
 }
 
 /// `--dev`: an access key id of 12 digits names its account, anything else the default one.

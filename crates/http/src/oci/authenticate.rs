@@ -3,6 +3,8 @@
 //!
 //! Says who the caller is and which registry it came to; what it may do is decided elsewhere.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, StatusCode, header};
@@ -63,22 +65,25 @@ impl Shown {
     }
 
     fn basic(credentials: &str) -> Option<Self> {
-        let decoded = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
+        let mut decoded = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
         match decoded.split_once(':')? {
             ("", "") => Some(Self::Nothing),
-            (USER, password) => Some(Self::Password(password.to_owned())),
+            (USER, _) => {
+                decoded.drain(..=USER.len());
+                Some(Self::Password(decoded))
+            }
             _ => None,
         }
     }
 
     /// The token in it: of a bearer also what GetAuthorizationToken gives, as it stands.
-    fn token(&self) -> Option<String> {
+    fn token(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Nothing | Self::Unreadable => None,
-            Self::Password(password) => Some(password.clone()),
+            Self::Password(password) => Some(password.into()),
             Self::Bearer(text) => Some(match Self::basic(text) {
-                Some(Self::Password(password)) => password,
-                _ => text.clone(),
+                Some(Self::Password(password)) => password.into(),
+                _ => text.into(),
             }),
         }
     }
@@ -87,7 +92,7 @@ impl Shown {
 /// The token that a request shows: a door for fuzzing alone.
 #[doc(hidden)]
 pub fn shown_token(headers: &HeaderMap) -> Option<String> {
-    Shown::of(headers).token()
+    Shown::of(headers).token().map(Cow::into_owned)
 }
 
 /// Opens what is shown. A token without an access key was made in `--dev` for somebody who proved

@@ -13,6 +13,9 @@ pub fn entity_tag(digest: &Digest) -> String {
 
 /// Whether the caller has these bytes already (`If-None-Match`, section 13.1.2): answered with 304.
 pub fn is_known(headers: &HeaderMap, digest: &Digest) -> bool {
+    if !headers.contains_key(IF_NONE_MATCH) {
+        return false;
+    }
     let own = entity_tag(digest);
     lines(headers, &IF_NONE_MATCH).any(|line| {
         let mut tags = line.split(',').map(str::trim);

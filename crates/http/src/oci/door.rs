@@ -4,19 +4,21 @@
 //! A public path names a registry by its alias before the repository. Behind the door paths look
 //! the same: [`Door::route`] is what `Route` reads.
 
+use std::borrow::Cow;
+
 use super::percent::decode;
 use crate::Settings;
 use crate::host::is_public_host;
 
 /// A door, and the path behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Door {
+pub struct Door<'p> {
     /// Which one.
     pub kind: DoorKind,
     /// The path as seen behind the door; starts with `/v2`.
-    pub route: String,
+    pub route: Cow<'p, str>,
     /// What stands before it in addresses: `/v2`, or with the alias `/v2/<alias>`.
-    pub base: String,
+    pub base: Cow<'static, str>,
 }
 
 /// The doors.
@@ -33,21 +35,22 @@ pub enum DoorKind {
     },
 }
 
-impl Door {
+impl<'p> Door<'p> {
     /// The door of a raw path that starts with `/v2`, on a host.
-    pub fn of(settings: &Settings, authority: &str, path: &str) -> Self {
+    pub fn of(settings: &Settings, authority: &str, path: &'p str) -> Self {
         let rest = path.strip_prefix("/v2").unwrap_or_default();
         if is_public_host(settings, authority) {
             return Self::public("/v2", rest, false);
         }
-        let shared = format!("/{}", settings.public_path);
-        match rest.strip_prefix(&shared) {
+        let below = rest.strip_prefix('/');
+        let below = below.and_then(|rest| rest.strip_prefix(settings.public_path.as_str()));
+        match below {
             Some(below) if below.starts_with('/') => {
-                Self::public(&format!("/v2{shared}"), below, true)
+                Self::public(&format!("/v2/{}", settings.public_path), below, true)
             }
             _ => Self {
                 kind: DoorKind::Private,
-                route: path.to_owned(),
+                route: path.into(),
                 base: "/v2".into(),
             },
         }
@@ -66,11 +69,11 @@ impl Door {
         };
         Self {
             kind: DoorKind::Public {
-                alias: alias.map(|text| decode(text).unwrap_or_default()),
+                alias: alias.map(|text| decode(text).unwrap_or_default().into_owned()),
                 is_shared,
             },
-            route,
-            base,
+            route: route.into(),
+            base: base.into(),
         }
     }
 }
@@ -158,7 +161,7 @@ mod tests {
                         .map_or(kind.into(), |alias| format!("{kind} {alias}"))
                 }
             };
-            let seen = (shown.as_str(), door.base.as_str(), door.route.as_str());
+            let seen = (shown.as_str(), &*door.base, &*door.route);
             assert_eq!(seen, (kind, base, route), "{host} {path}");
         }
     }

@@ -20,6 +20,8 @@ pub mod tags;
 pub mod token;
 pub mod uploads;
 
+use std::borrow::Cow;
+
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
@@ -135,7 +137,7 @@ async fn developed(
 /// The public registry that a path names.
 async fn public_registry(
     faces: &Faces,
-    door: &Door,
+    door: &Door<'_>,
     alias: Option<&str>,
 ) -> Result<Addressed, Failure> {
     let Some(text) = alias else {
@@ -228,7 +230,7 @@ pub(crate) struct Call<'f> {
     context: RequestContext,
     registry: Addressed,
     /// What stands before repository names in the paths that the caller uses.
-    base: String,
+    base: Cow<'static, str>,
     query: Query,
     headers: HeaderMap,
 }
@@ -356,7 +358,7 @@ impl Call<'_> {
 
     /// A failure as the caller has to see it: below its own path, and where it could log in, asked
     /// to.
-    fn own_view(&self, failure: Failure, arrived: &Arrived, door: &Door) -> Failure {
+    fn own_view(&self, failure: Failure, arrived: &Arrived, door: &Door<'_>) -> Failure {
         let is_shared = matches!(
             door.kind,
             DoorKind::Public {

@@ -3,12 +3,13 @@
 //! Text is decoded exactly once and never normalised: what a second decoding would show must not
 //! be what authorisation is asked about.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Decodes every `%XX`. None if one is cut short or not hex, or if the bytes are not UTF-8.
-pub fn decode(text: &str) -> Option<String> {
+pub fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
-        return Some(text.to_owned());
+        return Some(text.into());
     }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -20,7 +21,7 @@ pub fn decode(text: &str) -> Option<String> {
             bytes.push(byte);
         }
     }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(bytes).ok().map(Cow::from)
 }
 
 /// Encodes everything but unreserved characters.

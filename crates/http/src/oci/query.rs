@@ -12,11 +12,12 @@ pub struct Query(Vec<(String, String)>);
 impl Query {
     /// Parses a raw query; members that are not valid encodings are left out.
     pub fn parse(raw: Option<&str>) -> Self {
-        let pairs = raw.unwrap_or_default().split('&').filter_map(|pair| {
+        let all = raw.unwrap_or_default().split('&');
+        let named = all.filter(|pair| !pair.is_empty()).filter_map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Some((decode(name)?, decode(value)?))
+            Some((decode(name)?.into_owned(), decode(value)?.into_owned()))
         });
-        Self(pairs.collect())
+        Self(named.collect())
     }
 
     /// The first value of `name`.

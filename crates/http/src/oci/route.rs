@@ -3,6 +3,8 @@
 //! Repository names hold slashes and may look like endpoints, so paths are read from the right.
 //! Each segment is decoded once; nothing is normalised, so `a/../b` is a bad name, never `b`.
 
+use std::borrow::Cow;
+
 use roadstead_domain::name::RepositoryName;
 
 use super::percent::decode;
@@ -45,9 +47,9 @@ impl Route {
             Some(rest) => rest.strip_prefix('/').ok_or(NoRoute::Unknown)?,
             None => return Err(NoRoute::Unknown),
         };
-        let decoded: Option<Vec<String>> = rest.split('/').map(decode).collect();
+        let decoded: Option<Vec<Cow<'_, str>>> = rest.split('/').map(decode).collect();
         let segments = decoded.ok_or_else(|| NoRoute::InvalidName(rest.into()))?;
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let segments: Vec<&str> = segments.iter().map(Cow::as_ref).collect();
         match segments.as_slice() {
             ["_catalog"] => Ok(Self::Catalog),
             [name @ .., "tags", "list"] => Ok(Self::Tags(repository(name)?)),
