@@ -19,6 +19,8 @@ use crate::process::{cargo, output, target_dir, workspace};
 
 /// How long one part may take on one mutant: what hangs is caught too.
 const PATIENCE_SECONDS: u32 = 300;
+/// How much is shown of what a part said that could not judge.
+const SAID_LINES: usize = 3;
 
 /// A patch that breaks the product.
 struct Mutant {
@@ -203,7 +205,10 @@ impl Place {
                 Verdict::Found => format!("caught by {}", caught.part),
                 Verdict::Hung => format!("hung in {}", caught.part),
                 Verdict::Clean => format!("NOT caught by {}", caught.part),
-                Verdict::Failed => format!("NOT judged by {}: {said}", caught.part),
+                Verdict::Failed => {
+                    let said: Vec<&str> = said.lines().take(SAID_LINES).collect();
+                    format!("NOT judged by {}: {}", caught.part, said.join(" / "))
+                }
             });
         }
         Ok(outcomes)
