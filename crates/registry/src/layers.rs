@@ -56,7 +56,7 @@ impl Registry {
         digests: Vec<String>,
     ) -> Result<Vec<Availability>, Error> {
         let input = (key.into_inner(), digests, sees_unreferenced);
-        let found = self
+        let mut found = self
             .metadata
             .read(input, |tx, (key, digests, sees_all)| {
                 Box::pin(async move {
@@ -79,6 +79,13 @@ impl Registry {
                 })
             })
             .await?;
+        for one in &mut found {
+            if let Availability::Available(link) = one
+                && !self.has_bytes(link).await?
+            {
+                *one = Availability::Unavailable(link.digest.to_string());
+            }
+        }
         let needs_touch = |one: &Availability| matches!(one, Availability::Available(link) if self.needs_touch(link, context.now));
         if !found.iter().any(needs_touch) {
             return Ok(found);

@@ -163,6 +163,12 @@ impl Registry {
         Ok(seen)
     }
 
+    /// Whether the bytes of a blob are there. Rows say what was stored; a disk may have lost it, and a
+    /// pusher that is told "it exists" will not send it again.
+    pub async fn is_blob_there(&self, link: &BlobLink) -> Result<bool, Error> {
+        self.has_bytes(link).await
+    }
+
     /// Renews the grace of an unreferenced blob (F02): a pusher that is told "it exists" will not
     /// send it again.
     pub async fn renew_blob(

@@ -24,8 +24,8 @@ use crate::error::Error;
 pub enum VerifyReads {
     /// Never: clients find out.
     Off,
-    /// When this process serves them for the first time, after any change of their file, and once a
-    /// day.
+    /// When this process serves them for the first time, after any change of their file, when they
+    /// have left the system's memory, and once a day.
     #[default]
     First,
     /// Each time they are served whole.
@@ -118,6 +118,38 @@ impl Registry {
     pub(crate) async fn found_rotten(&self, link: &BlobLink) {
         let condemner = self.condemner();
         condemner.condemn_quietly(&link.key, &link.digest).await;
+    }
+
+    /// Whether the bytes of a link are there, at their full length.
+    pub(crate) async fn has_bytes(&self, link: &BlobLink) -> Result<bool, Error> {
+        Ok(self.blobs.size_bytes(&link.key).await? == Some(link.size_bytes))
+    }
+
+    /// The bytes that rows name for a digest and that are not there, or not all: who pushes the same
+    /// must not be told that they are.
+    pub(crate) async fn missing_bytes(&self, digest: &Digest) -> Result<Option<BlobKey>, Error> {
+        let named = self
+            .metadata
+            .read(digest.clone(), |tx, digest| {
+                Box::pin(async move { Ok::<_, Error>(tx.blob_with_digest(digest).await?) })
+            })
+            .await?;
+        let Some((key, size_bytes)) = named else {
+            return Ok(None);
+        };
+        let is_whole = self.blobs.size_bytes(&key).await? == Some(size_bytes);
+        Ok((!is_whole).then_some(key))
+    }
+
+    /// Makes way for bytes that were pushed and are sealed, where the older ones of their digest are
+    /// not there.
+    pub(crate) async fn make_way(&self, digest: &Digest) -> Result<(), Error> {
+        if let Some(key) = self.missing_bytes(digest).await?
+            && self.condemner().mark_lost(&key).await?
+        {
+            tracing::error!(%key, %digest, "the bytes of a blob are missing: a push replaces them");
+        }
+        Ok(())
     }
 
     /// A stream that sets its blob aside if it turns out to be rotten.

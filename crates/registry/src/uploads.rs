@@ -217,6 +217,7 @@ impl Registry {
             place,
             now: self.clock.now(),
         };
+        self.make_way(&finish.digest).await?;
         session.set_in_doubt(true);
         let finished = self
             .metadata

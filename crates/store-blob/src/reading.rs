@@ -1,11 +1,12 @@
-//! Reading sealed bytes that are what they were: hashed once, then left to the kernel (F43).
+//! Reading sealed bytes that are what they were: hashed once, then left to the kernel for as long as
+//! it has them in memory (F43).
 //!
 //! A short file is hashed before it is given out. A long one that is read whole is hashed on its
 //! way and its last piece held back until the hash is right, so that nobody gets all of a rotten
 //! blob and takes it for good. `decisions/0017` says why.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, IoSliceMut, Read as _};
 use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
@@ -17,15 +18,19 @@ use futures_util::stream::{BoxStream, try_unfold};
 use roadstead_domain::digest::{Algorithm, Digest};
 use roadstead_domain::ids::BlobKey;
 use roadstead_store::blobs::{BlobBody, BlobError, Expected, SMALL_BYTES};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use crate::disk::off_thread;
 use crate::file_blobs::{Place, each_buffer, open_sealed};
 use crate::hash::Hash;
 use crate::verified::Stamp;
-use crate::writer::BUFFER_BYTES;
 
 /// Files up to here are hashed before their first byte is given out: some milliseconds.
 const AT_ONCE_MAX: u64 = 4 * 1024 * 1024;
+/// Bytes of a file on its way that are read and hashed at a time: what a reader who takes nothing holds.
+const PIECE_BYTES: u64 = 32 * 1024;
+/// What the kernel reads ahead, and gives up, together by default.
+const PROBE_BYTES: u64 = 128 * 1024;
 
 /// A part of an open file, if it has one there.
 pub(crate) fn part(
@@ -66,7 +71,8 @@ pub(crate) fn verified(
     if stamp.size_bytes != expected.size_bytes {
         return Err(BlobError::Rotten(key.clone()));
     }
-    if !place.verified.has(key, &stamp, expected.verified_since) {
+    let is_known = place.verified.has(key, &stamp, expected.verified_since);
+    if !(is_known && is_in_memory(&file, stamp.size_bytes)) {
         if stamp.size_bytes <= AT_ONCE_MAX {
             let mut hash = Hash::new(expected.digest.algorithm());
             each_buffer(&file, u64::MAX, |bytes| hash.update(bytes)).map_err(BlobError::Io)?;
@@ -78,6 +84,23 @@ pub(crate) fn verified(
         }
     }
     part(key, file, stamp.size_bytes, range)
+}
+
+/// Whether the bytes that were verified are in the memory of the system still. What has to come from
+/// the disk once more may have rotted there meanwhile, and nothing of a file tells that.
+///
+/// One byte in [`PROBE_BYTES`] is asked for, and the last one. Where a file system cannot tell, an
+/// entry counts for as long as it is not too old.
+fn is_in_memory(file: &File, size_bytes: u64) -> bool {
+    let probes = (0..size_bytes).step_by(PROBE_BYTES as usize);
+    probes.chain(size_bytes.checked_sub(1)).all(|at| {
+        let mut byte = [0];
+        let mut into = [IoSliceMut::new(&mut byte)];
+        match preadv2(file, &mut into, at, ReadWriteFlags::NOWAIT) {
+            Ok(read) => read == 1,
+            Err(error) => error == Errno::OPNOTSUPP,
+        }
+    })
 }
 
 /// Remembers a file that is good.
@@ -109,7 +132,7 @@ struct Passage {
 impl Passage {
     /// The next piece, hashed; the last one only if all of them were right.
     fn step(mut self) -> Result<(Bytes, Self), BlobError> {
-        let length = self.left.min(BUFFER_BYTES as u64);
+        let length = self.left.min(PIECE_BYTES);
         let mut piece = vec![0; length as usize];
         self.file.read_exact(&mut piece).map_err(BlobError::Io)?;
         self.hash.update(&piece);

@@ -198,6 +198,29 @@ async fn a_file_that_was_changed_is_hashed_again() {
     }
 }
 
+/// F43: what has to come from the disk once more may have rotted there, so it is hashed once more.
+#[tokio::test]
+async fn a_file_that_left_memory_is_hashed_again() {
+    // On a disk: what lies in memory alone never leaves it.
+    let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let store = FileBlobs::open(home.path()).unwrap();
+    let (name, content) = ("e0123456789abcdef0123456789abcde", vec![7; 8 * 1024 * 1024]);
+    let mut writer = store.create(&key(name)).await.unwrap();
+    writer.write(content.clone().into()).await.unwrap();
+    writer.seal().await.unwrap();
+    let (key, wanted) = (key(name), expected(&content, 1));
+    let read = || store.read_verified(&key, 0..content.len() as u64, &wanted);
+    drain(read().await.unwrap()).await.unwrap();
+    assert!(matches!(read().await.unwrap(), BlobBody::File { .. }));
+    let file = fs::File::open(home.path().join("e0").join(name)).unwrap();
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    let BlobBody::Stream(pieces) = read().await.unwrap() else {
+        panic!("not hashed again");
+    };
+    drain(BlobBody::Stream(pieces)).await.unwrap();
+    assert!(matches!(read().await.unwrap(), BlobBody::File { .. }));
+}
+
 async fn drain(body: BlobBody) -> Result<(), BlobError> {
     if let BlobBody::Stream(mut pieces) = body {
         while let Some(piece) = pieces.next().await {

@@ -34,6 +34,9 @@ pub(super) async fn head(call: &Call<'_>, name: RepositoryName, text: &str) -> O
     let key = call.authorize_either(actions, &name).await?;
     let digest = digest(text)?;
     let link = visible(call, &name, &key, digest).await?;
+    if !call.registry().is_blob_there(&link).await? {
+        return Err(not_found(&key, &link.digest).into());
+    }
     Ok(described(&link, &call.headers))
 }
 
@@ -61,12 +64,16 @@ async fn visible(
     let sees_unreferenced = !seen.is_in_image && call.may_push(name).await?;
     let link = seen
         .link_for(sees_unreferenced)
-        .ok_or_else(|| Error::LayerNotFound {
-            digest: digest.to_string(),
-            place: Place::from(&**key),
-        })?;
+        .ok_or_else(|| not_found(key, &digest))?;
     let renewed = call.registry().renew_blob(&call.context, key, link);
     renewed.await
+}
+
+fn not_found(key: &RepositoryKey, digest: &Digest) -> Error {
+    Error::LayerNotFound {
+        digest: digest.to_string(),
+        place: Place::from(key),
+    }
 }
 
 /// Follows a download link, which is its own permission.

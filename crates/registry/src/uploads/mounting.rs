@@ -55,6 +55,10 @@ impl Registry {
         (source, sees_unreferenced): (Authorized<RepositoryKey>, bool),
         digest: Digest,
     ) -> Result<bool, Error> {
+        // What is not there is uploaded: that brings it back.
+        if self.missing_bytes(&digest).await?.is_some() {
+            return Ok(false);
+        }
         let source = (source.into_inner(), sees_unreferenced);
         let input = (target.into_inner(), source, digest, context.now);
         self.metadata

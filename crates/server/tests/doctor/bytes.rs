@@ -189,6 +189,32 @@ async fn bytes_that_are_cut_or_gone_are_pushed_again() {
     heals_by_push(&bench).await;
 }
 
+/// Whoever asks before a push is told to send it, by each question there is, and what is pushed then is
+/// kept, though rows still name the bytes that are gone.
+#[tokio::test]
+async fn f43_a_push_brings_back_bytes_that_are_gone_without_a_doctor() {
+    for length in [SHORT, LONG] {
+        let bench = Bench::with_layer(length).await;
+        let input = json!({ "repositoryName": "other" });
+        bench.world.ecr("CreateRepository", input).await.expect(200);
+        assert_eq!(bench.status(Method::HEAD, &bench.layer_path()).await, 200);
+        fs::remove_file(bench.layer_file()).expect("the layer's file");
+        let layer = digest(bench.layer());
+        assert_eq!(bench.status(Method::HEAD, &bench.layer_path()).await, 404);
+        let input = json!({ "repositoryName": "app", "layerDigests": [layer] });
+        let told = bench.world.ecr("BatchCheckLayerAvailability", input).await;
+        let told = told.expect(200).json();
+        assert_eq!(told["layers"][0]["layerAvailability"], "UNAVAILABLE");
+        let mount = format!("/v2/other/blobs/uploads/?mount={layer}&from=app");
+        assert_eq!(bench.status(Method::POST, &mount).await, 202, "no mount");
+        bench.world.push_blob("other", bench.layer()).await;
+        let (status, body) = pull(&bench).await.expect("an answer");
+        assert!(status == 200 && body == *bench.layer());
+        assert_eq!(bench.status(Method::HEAD, &bench.layer_path()).await, 200);
+        assert_eq!(bench.found().await, []);
+    }
+}
+
 #[tokio::test]
 async fn f43_a_cut_file_is_never_served_as_good() {
     let bench = Bench::with_layer(LONG).await;
