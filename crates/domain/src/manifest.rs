@@ -22,7 +22,7 @@ pub struct Descriptor {
     pub digest: Digest,
     /// How long that is, bytes.
     pub size_bytes: u64,
-    /// Whether registries need not hold it: it has `urls`, or a non-distributable media type.
+    /// Whether registries need not hold it: a layer with `urls`, or of a non-distributable media type.
     pub is_foreign: bool,
 }
 
@@ -231,10 +231,12 @@ fn image(object: &Map<String, Value>) -> Result<Contents, ManifestRefusal> {
     }
     let config = object.get("config").unwrap_or(&Value::Null);
     let layers = descriptors(object, "layers", LAYERS_MAX)?;
-    Ok(Contents::Image {
-        config: descriptor(config, "config")?,
-        layers,
-    })
+    // No address stands in for it: only layers are fetched from elsewhere.
+    let config = Descriptor {
+        is_foreign: false,
+        ..descriptor(config, "config")?
+    };
+    Ok(Contents::Image { config, layers })
 }
 
 fn index(object: &Map<String, Value>) -> Result<Contents, ManifestRefusal> {

@@ -9,7 +9,7 @@ use roadstead_domain::ids::RepositoryId;
 use roadstead_domain::image::{Image, ImageStatus};
 use roadstead_domain::lifecycle::policy::StorageClass;
 use roadstead_domain::limits::{MANIFEST_BYTES_MAX, TAGS_PER_IMAGE_MAX};
-use roadstead_domain::manifest::{Contents, Manifest, ManifestRefusal};
+use roadstead_domain::manifest::{Contents, Descriptor, Manifest, ManifestRefusal};
 use roadstead_domain::media_type::MediaType;
 use roadstead_domain::name::{RepositoryKey, RepositoryKind};
 use roadstead_domain::reference::ImageTag;
@@ -224,18 +224,11 @@ async fn check_references(
 ) -> Result<(), Error> {
     let place = Place::from(&push.key);
     let mut missing = Vec::new();
-    for blob in push.manifest.required_blobs() {
+    for blob in push.manifest.blobs() {
         match tx.blob_link(repository, &blob.digest).await? {
+            Some(link) => check_size(blob, link.size_bytes)?,
+            None if blob.is_foreign => {}
             None => missing.push(blob.digest.clone()),
-            Some(link) if link.size_bytes != blob.size_bytes => {
-                let (declared, actual) = (blob.size_bytes, link.size_bytes);
-                return Err(Error::SizeMismatch {
-                    digest: blob.digest.clone(),
-                    declared,
-                    actual,
-                });
-            }
-            Some(_) => {}
         }
     }
     if !missing.is_empty() {
@@ -246,9 +239,11 @@ async fn check_references(
     }
     for child in push.manifest.children() {
         // An archived child cannot be pulled; pushed again it can (ecr.md 7.11).
-        let present = tx.image(repository, &child.digest).await?;
-        if present.is_none_or(|child| child.status != ImageStatus::Active) {
-            missing.push(child.digest.clone());
+        match tx.image(repository, &child.digest).await? {
+            Some(image) if image.status == ImageStatus::Active => {
+                check_size(child, image.manifest_size_bytes)?;
+            }
+            Some(_) | None => missing.push(child.digest.clone()),
         }
     }
     if missing.is_empty() {
@@ -259,6 +254,18 @@ async fn check_references(
             place,
         })
     }
+}
+
+/// Clients check what they are told: one that reads of another size does not take the thing.
+fn check_size(named: &Descriptor, actual: u64) -> Result<(), Error> {
+    if named.size_bytes == actual {
+        return Ok(());
+    }
+    Err(Error::SizeMismatch {
+        digest: named.digest.clone(),
+        declared: named.size_bytes,
+        actual,
+    })
 }
 
 async fn insert(
@@ -274,7 +281,7 @@ async fn insert(
             size_bytes = size_bytes.max(child.map_or(0, |image| image.size_bytes));
         }
     }
-    let edge = |blob: &roadstead_domain::manifest::Descriptor| BlobEdge {
+    let edge = |blob: &Descriptor| BlobEdge {
         digest: blob.digest.clone(),
         media_type: blob.media_type.clone(),
     };

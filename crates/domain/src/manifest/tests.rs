@@ -80,6 +80,9 @@ fn foreign_layers_need_not_be_held() {
     value["layers"][1]["mediaType"] =
         json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
     assert_eq!(parse(&value).unwrap().required_blobs().len(), 1);
+    value["config"]["urls"] = json!(["https://example.com/config"]);
+    let parsed = parse(&value).unwrap();
+    assert_eq!(parsed.required_blobs().len(), 1, "the config");
     assert_eq!(parse(&value).unwrap().blobs().len(), 3);
 }
 

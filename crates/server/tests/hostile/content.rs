@@ -196,6 +196,23 @@ async fn a6_sizes_that_are_not_true() {
     refused(&world, OCI_MANIFEST, bodies).await;
 }
 
+/// A client that is told another size does not take the image.
+#[tokio::test]
+async fn a6_an_index_that_lies_about_its_images() {
+    let (world, manifest) = world_with_image().await;
+    let child = put(&world, OCI_MANIFEST, manifest.to_string().into_bytes()).await;
+    let child = child.expect(201).header("docker-content-digest").to_owned();
+    let length = manifest.to_string().len() as u64;
+    let index = |size: u64| {
+        let child = json!({ "mediaType": OCI_MANIFEST, "digest": child, "size": size });
+        let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [child] });
+        index.to_string().into_bytes()
+    };
+    let lies = [1, length + 1, 1 << 62].map(|size| ("size", index(size)));
+    refused(&world, OCI_INDEX, lies.into()).await;
+    put(&world, OCI_INDEX, index(length)).await.expect(201);
+}
+
 #[tokio::test]
 async fn a7_manifests_of_four_mebibytes_and_more() {
     let (world, mut manifest) = world_with_image().await;
