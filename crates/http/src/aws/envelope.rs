@@ -50,7 +50,20 @@ pub(super) fn output_beyond_model(
             serde_json::to_value(modelled).map_err(|error| unwritable(operation, &error))?;
         check_output(operation, &value)?;
     }
+    if has_no_body(operation) {
+        return Ok(Vec::new());
+    }
     serde_json::to_vec(output).map_err(|error| unwritable(operation, &error))
+}
+
+/// "The service sends back an HTTP 200 response with an empty HTTP body" (Lightsail API reference).
+/// ECR answers `{}` (auth.md section 3).
+fn has_no_body(operation: Operation) -> bool {
+    use Operation as O;
+    matches!(
+        operation,
+        O::LightsailDeleteContainerImage | O::LightsailDeleteContainerService
+    )
 }
 
 /// Debug builds do not send what breaks the model. Least lengths are not held against us: AWS too

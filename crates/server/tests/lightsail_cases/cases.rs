@@ -175,6 +175,32 @@ async fn case08_the_newest_image_first() {
     }
 }
 
+/// "The service sends back an HTTP 200 response with an empty HTTP body": to the letter.
+#[tokio::test]
+async fn deletions_are_answered_with_an_empty_body() {
+    let (world, one, _) = bench().await;
+    ok(
+        &world,
+        "RegisterContainerImage",
+        registration("web", "www", &one),
+    )
+    .await;
+    for (operation, body) in [
+        (
+            "DeleteContainerImage",
+            json!({ "serviceName": "web", "image": ":web.www.1" }),
+        ),
+        ("DeleteContainerService", json!({ "serviceName": "web" })),
+    ] {
+        let answer = call(&world, operation, body).await.expect(200);
+        assert_eq!(
+            (answer.body.len(), answer.header("content-length")),
+            (0, "0"),
+            "{operation}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn case09_an_error_is_typed_by_header_and_by_body() {
     let (world, ..) = bench().await;
