@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::{cargo, output, target_dir, workspace};
 
-/// How long one part may take on one mutant: what hangs is caught too.
+/// How long one part may take on one mutant. What does not end has found nothing.
 const PATIENCE_SECONDS: u32 = 300;
 /// How much is shown of what a part said that could not judge.
 const SAID_LINES: usize = 3;
@@ -203,7 +203,7 @@ impl Place {
             let (verdict, said) = self.run(caught)?;
             outcomes.push(match verdict {
                 Verdict::Found => format!("caught by {}", caught.part),
-                Verdict::Hung => format!("hung in {}", caught.part),
+                Verdict::Hung => format!("NOT judged by {}: it does not end", caught.part),
                 Verdict::Clean => format!("NOT caught by {}", caught.part),
                 Verdict::Failed => {
                     let said: Vec<&str> = said.lines().take(SAID_LINES).collect();
