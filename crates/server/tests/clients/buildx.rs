@@ -1,5 +1,5 @@
-//! Docker's `buildx imagetools`, which puts images of several platforms together in the registry.
-//! (`buildx build` needs the image of BuildKit.)
+//! Docker's `buildx`: `build`, by the BuildKit within Docker Engine, and `imagetools`, which puts images
+//! of several platforms together in the registry.
 
 use serde_json::Value;
 
@@ -23,6 +23,28 @@ fn platforms(index: &Value) -> Vec<String> {
     let mut names: Vec<String> = list(&index["manifests"]).iter().map(name).collect();
     names.sort();
     names
+}
+
+#[test]
+fn an_image_is_built_and_pushed() {
+    let bench = Bench::logged_in(LOGIN);
+    bench.ok("
+        mkdir context
+        head -c 300000 /dev/urandom > context/layer
+        printf 'FROM scratch\\nCOPY layer /\\nLABEL by=buildx\\n' > context/Dockerfile
+        docker buildx build --builder default --provenance=false --push \
+            --tag $REGISTRY/app:built context
+        crane pull --format oci $REGISTRY/app:built pulled
+        crane export $REGISTRY/app:built - | tar -x -O layer > exported
+        cmp exported context/layer");
+    assert_eq!(bench.tags("app"), ["built"]);
+    // Built anew from the same context, nothing new is stored.
+    let first = bench.digest("app", "built");
+    bench.ok(
+        "docker buildx build --builder default --provenance=false --push \
+        --tag $REGISTRY/app:again context",
+    );
+    assert_eq!(bench.digest("app", "again"), first);
 }
 
 #[test]
