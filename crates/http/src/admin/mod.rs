@@ -8,7 +8,10 @@ use crate::{Arrived, Faces};
 /// Answers whatever is neither AWS nor OCI.
 pub async fn handle(faces: &Faces, _arrived: &Arrived, request: Request<Body>) -> Response<Body> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
+        let allowed = header::HeaderValue::from_static("GET, HEAD");
+        response.headers_mut().insert(header::ALLOW, allowed);
+        return response;
     }
     match request.uri().path() {
         "/" => text(

@@ -24,8 +24,9 @@ use super::mapping;
 const BUFFERED_MAX: u64 = 64 * 1024;
 /// Bytes of a map given out at a time.
 const PIECE_BYTES: u64 = 1024 * 1024;
-/// Bytes read at a time.
-const READ_BYTES: u64 = 256 * 1024;
+/// Bytes read at a time: what one answer holds twice over while its peer takes nothing. A connection of
+/// HTTP/2 has a hundred answers, and sends frames of 16 KiB.
+const READ_BYTES: u64 = 16 * 1024;
 /// One byte in as many is asked for to learn whether a piece is in the page cache: what the
 /// kernel reads ahead by default, so that what goes unseen is one read of the disk.
 const PROBE_BYTES: u64 = 128 * 1024;

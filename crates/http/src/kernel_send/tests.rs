@@ -372,6 +372,10 @@ async fn without_a_map_the_bytes_are_the_same() {
         while let Some(frame) = body.frame().await {
             let piece = frame.unwrap().into_data().unwrap();
             assert!(mapping::find(&piece).is_none(), "a map");
+            assert!(
+                piece.len() <= 16 * 1024,
+                "a peer that takes nothing holds it"
+            );
             whole.extend_from_slice(&piece);
         }
         assert_same(&whole, &bytes[part], "read");

@@ -10,12 +10,14 @@ use super::percent::decode;
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Parses a raw query; members that are not valid encodings are left out.
+    /// Parses a raw query; values that are no valid encodings stay as they are.
     pub fn parse(raw: Option<&str>) -> Self {
         let all = raw.unwrap_or_default().split('&');
         let named = all.filter(|pair| !pair.is_empty()).filter_map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Some((decode(name)?.into_owned(), decode(value)?.into_owned()))
+            // What is no text is no valid value either, and must not count as none.
+            let value = decode(value).unwrap_or(value.into());
+            Some((decode(name)?.into_owned(), value.into_owned()))
         });
         Self(named.collect())
     }
@@ -54,7 +56,7 @@ mod tests {
         assert_eq!(query.only("t"), None);
         assert_eq!(query.only("n"), Some("5"));
         assert_eq!(query.get("flag"), Some(""));
-        assert_eq!(query.get("bad"), None);
+        assert_eq!(query.get("bad"), Some("%zz"));
         assert_eq!(Query::parse(None).get("n"), None);
     }
 }
