@@ -133,8 +133,6 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
     // The time of heads is ours to measure: hyper's would end connections at rest as well.
     builder
         .http1()
-        // Who has asked for everything may close its side and wait for the answer.
-        .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(None);
     builder

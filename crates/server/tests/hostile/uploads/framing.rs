@@ -48,28 +48,6 @@ async fn c5_a_manifest_shorter_than_it_says() {
     missing.expect(404);
 }
 
-/// Who has sent everything may say so, and is answered all the same (RFC 9293, section 3.6).
-#[tokio::test]
-async fn c5_a_side_that_is_closed_after_the_request() {
-    let bench = Bench::new().await;
-    for (line, expected) in [
-        ("GET /v2/", 200),
-        ("GET /healthz", 200),
-        ("GET /v2/app/tags/list", 200),
-    ] {
-        for _ in 0..20 {
-            let answer = bench.exchange(bench.head(line, "").as_bytes(), true).await;
-            assert_eq!(status(&answer), expected, "{line}: {answer}");
-        }
-    }
-    let line = format!("POST /v2/app/blobs/uploads/?digest={}", digest(b"hello"));
-    let head = bench.head(&line, "Content-Length: 5\r\n");
-    let answer = bench
-        .exchange(format!("{head}hello").as_bytes(), true)
-        .await;
-    assert_eq!(status(&answer), 201, "{answer}");
-}
-
 #[tokio::test]
 async fn c5_a_body_longer_than_it_says() {
     let bench = Bench::new().await;
