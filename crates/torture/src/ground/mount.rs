@@ -5,6 +5,7 @@
 //! are not meant to last. Needs root, or the right to mount.
 
 use std::ffi::OsStr;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -55,7 +56,11 @@ impl Mounted {
     /// If a program still uses it.
     pub fn end(mut self) -> Result<()> {
         match self.session.take() {
-            Some(session) => session.umount_and_join().context("unmounting"),
+            Some(session) => match session.umount_and_join() {
+                // Its thread was just asking the kernel for more.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => Ok(()),
+                ended => ended.context("unmounting"),
+            },
             None => Ok(()),
         }
     }

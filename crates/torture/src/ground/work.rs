@@ -239,6 +239,9 @@ impl Worker {
             return Some(end);
         }
         if let Some(doubtful) = self.doubtful() {
+            // What is not there is pushed anew, and counts among the youngest.
+            self.pushed.retain(|one| one.image() != doubtful.image());
+            self.pushed.push(doubtful.clone());
             return Some(self.manifest(client, doubtful).await);
         }
         match self.random.below(20) {
