@@ -3,8 +3,7 @@
 
 use std::net::IpAddr;
 
-use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, header};
 use roadstead_domain::ids::{AccountId, Region};
 use roadstead_http::Settings;
 use roadstead_http::endpoint::{endpoint_of, prepare_forwarded};
@@ -16,21 +15,11 @@ use roadstead_http::host::{
 /// An address that is given out leads back to the registry that it is for, and nothing of one
 /// connection passes through, whatever a client says.
 pub fn check(data: &[u8]) {
-    let mut lines = data.split(|byte| *byte == b'\n');
+    let mut lines = data.splitn(2, |byte| *byte == b'\n');
     let authority = lines.next().and_then(crate::text).unwrap_or_default();
     addresses(authority);
-    let mut headers = HeaderMap::new();
-    for line in lines {
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
-            continue;
-        };
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        let name = HeaderName::from_bytes(name);
-        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
-            headers.append(name, value);
-        }
-    }
-    forwarded(headers, authority);
+    let headers = lines.next().map(crate::header_lines);
+    forwarded(headers.unwrap_or_default(), authority);
 }
 
 fn addresses(authority: &str) {

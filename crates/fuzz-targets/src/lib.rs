@@ -14,9 +14,12 @@ pub mod mutate;
 pub mod names;
 pub mod paths;
 pub mod policies;
+pub mod proxies;
 pub mod ranges;
 pub mod signatures;
 pub mod tokens;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// A property of one parser.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +31,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     target("filters", filters::check),
     target("hosts", hosts::check),
     target("json_bodies", json_bodies::check),
@@ -37,6 +40,7 @@ pub const TARGETS: [Target; 11] = [
     target("names", names::check),
     target("paths", paths::check),
     target("policies", policies::check),
+    target("proxies", proxies::check),
     target("ranges", ranges::check),
     target("signatures", signatures::check),
     target("tokens", tokens::check),
@@ -55,4 +59,20 @@ fn choice(data: &[u8]) -> (usize, &[u8]) {
 /// The bytes as text; what is none is left out, since no caller of a parser of texts has it.
 fn text(data: &[u8]) -> Option<&str> {
     std::str::from_utf8(data).ok()
+}
+
+/// Lines of `name: value` as headers; what is none is left out, as it would not arrive.
+fn header_lines(data: &[u8]) -> HeaderMap {
+    let pairs = data.split(|byte| *byte == b'\n').filter_map(|line| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let name = HeaderName::from_bytes(&line[..colon]).ok()?;
+        let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?;
+        Some((name, value))
+    });
+    // Collecting would keep the last of a name alone.
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        headers.append(name, value);
+    }
+    headers
 }

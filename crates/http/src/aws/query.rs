@@ -76,12 +76,10 @@ enum Action {
 
 fn action(form: &[u8]) -> Result<Action, Refusal> {
     let (mut action, mut version) = (String::new(), String::new());
-    for pair in form.split(|b| *b == b'&') {
-        let mut halves = pair.splitn(2, |b| *b == b'=');
-        let (name, value) = (halves.next(), halves.next().unwrap_or_default());
-        match name {
-            Some(b"Action") => action = decoded(value),
-            Some(b"Version") => version = decoded(value),
+    for (name, value) in form_urlencoded::parse(form) {
+        match name.as_ref() {
+            "Action" => action = value.into_owned(),
+            "Version" => version = value.into_owned(),
             _ => {}
         }
     }
@@ -108,32 +106,6 @@ fn action(form: &[u8]) -> Result<Action, Refusal> {
             refuse("InvalidAction", message)
         }
     }
-}
-
-/// A value of a form: `+` is a blank, `%` escapes a byte.
-fn decoded(value: &[u8]) -> String {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value;
-    while let Some((&first, after)) = rest.split_first() {
-        let escaped = after.get(..2).filter(|_| first == b'%').and_then(hex_byte);
-        rest = if escaped.is_some() {
-            &after[2..]
-        } else {
-            after
-        };
-        bytes.push(match (escaped, first) {
-            (Some(byte), _) => byte,
-            (None, b'+') => b' ',
-            (None, other) => other,
-        });
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn hex_byte(digits: &[u8]) -> Option<u8> {
-    let digit = |b: u8| char::from(b).to_digit(16);
-    let (high, low) = (digit(*digits.first()?)?, digit(*digits.get(1)?)?);
-    u8::try_from(high * 16 + low).ok()
 }
 
 /// No identity but the root of an account exists, so there is nothing that IAM could show.
