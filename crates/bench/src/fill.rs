@@ -27,7 +27,7 @@ const BLOB: &[u8] = b"{}";
 /// Images in one transaction.
 const BATCH: u64 = 500;
 
-/// Stores `images` images, each with one tag.
+/// Stores `images` images, each with one tag and pushed a second after the one before.
 pub async fn fill(directory: &Path, repository: &str, images: u64) -> Result<Value> {
     std::fs::create_dir_all(directory)?;
     let store: Box<dyn MetadataStore> = Box::new(SqliteStore::open(
@@ -36,13 +36,14 @@ pub async fn fill(directory: &Path, repository: &str, images: u64) -> Result<Val
     )?);
     let since = SystemTime::UNIX_EPOCH.elapsed()?;
     let now = Timestamp(i64::try_from(since.as_micros())?);
+    let first = now - Span::seconds(i64::try_from(images)?);
     let new = NewRepository {
         key: RepositoryKey::private(
             AccountId::parse(ACCOUNT)?,
             Region::parse(REGION)?,
             RepositoryName::parse(repository)?,
         ),
-        created_at: now,
+        created_at: first,
         tag_mutability: TagMutability::default(),
         scan_on_push: false,
         resource_tags: Vec::new(),
@@ -62,12 +63,12 @@ pub async fn fill(directory: &Path, repository: &str, images: u64) -> Result<Val
         .await;
     let id = made?;
     for from in (0..images).step_by(usize::try_from(BATCH)?) {
-        let input = (id, from..(from + BATCH).min(images), now);
+        let input = (id, from..(from + BATCH).min(images), first);
         let done: Result<(), StoreError> = store
-            .write(input, |tx, (id, range, now)| {
+            .write(input, |tx, (id, range, first)| {
                 Box::pin(async move {
                     for number in range.clone() {
-                        insert(tx, *id, number, *now).await?;
+                        insert(tx, *id, number, *first).await?;
                     }
                     Ok(())
                 })
@@ -82,11 +83,12 @@ async fn insert(
     tx: &mut dyn MetadataWrite,
     repository: RepositoryId,
     number: u64,
-    now: Timestamp,
+    first: Timestamp,
 ) -> Result<(), StoreError> {
     let manifest = Bytes::from(format!("{{\"image\":{number:0380}}}"));
     let digest = Digest::sha256(&manifest);
     let seq = i64::try_from(number).unwrap_or(i64::MAX);
+    let pushed_at = first + Span::seconds(seq);
     let new = NewImage {
         image: Image {
             digest: digest.clone(),
@@ -95,7 +97,7 @@ async fn insert(
             manifest_size_bytes: manifest.len() as u64,
             artifact_type: None,
             subject: None,
-            pushed_at: now - Span::seconds(1),
+            pushed_at,
             push_seq: seq,
             status: ImageStatus::Active,
             last_pulled_at: None,
@@ -112,5 +114,5 @@ async fn insert(
     tx.insert_image(repository, &new).await?;
     let tag = ImageTag::parse(&format!("v{number:07}"));
     let tag = tag.map_err(|error| StoreError::Failed(error.to_string()))?;
-    tx.put_tag(repository, &tag, &digest, now, seq).await
+    tx.put_tag(repository, &tag, &digest, pushed_at, seq).await
 }

@@ -27,7 +27,7 @@ use crate::loading;
 use crate::paging::{Page, PageRequest};
 use crate::rot;
 
-pub use roadstead_store::metadata::{ImageEntry, ImageFilter};
+pub use roadstead_store::metadata::{ImageEntry, ImageFilter, ImageWithTags};
 
 /// One image of BatchGetImage.
 #[derive(Debug, Clone)]
@@ -40,15 +40,6 @@ pub struct GotImage {
     pub manifest: Bytes,
     /// The media type.
     pub media_type: MediaType,
-}
-
-/// One image with its tags in the order of attachment.
-#[derive(Debug, Clone)]
-pub struct ImageWithTags {
-    /// The image.
-    pub image: Image,
-    /// Its tags.
-    pub tags: Vec<ImageTag>,
 }
 
 /// Most bytes of manifests in one answer of BatchGetImage; ours: eight of the longest.
@@ -170,15 +161,8 @@ impl Registry {
                 |tx, (key, filter, after, limit)| {
                     Box::pin(async move {
                         let repository = loading::repository(tx, key).await?.id;
-                        let mut entries = Vec::new();
-                        for image in tx
-                            .images(repository, *filter, after.as_ref(), *limit)
-                            .await?
-                        {
-                            let tags = tx.tags_of(repository, &image.digest).await?;
-                            entries.push(ImageWithTags { image, tags });
-                        }
-                        Ok::<_, Error>(entries)
+                        let page = tx.images(repository, *filter, after.as_ref(), *limit);
+                        Ok::<_, Error>(page.await?)
                     })
                 },
             )

@@ -3,6 +3,9 @@
 //! A listing is a merge of at most six index ranges, one for each (status, tagged) class that its
 //! filter lets through; each range gives at most a page.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use roadstead_domain::digest::Digest;
@@ -11,7 +14,7 @@ use roadstead_domain::image::{Image, ImageStatus, TagStatus};
 use roadstead_domain::media_type::MediaType;
 use roadstead_domain::reference::ImageTag;
 use roadstead_store::metadata::{
-    ImageCursor, ImageEntry, ImageFilter, ReadImages, StoreError, TaggedImage,
+    ImageCursor, ImageEntry, ImageFilter, ImageWithTags, ReadImages, StoreError, TaggedImage,
 };
 
 use super::codes::{STATUSES, status_code};
@@ -26,6 +29,44 @@ macro_rules! select_image {
             $rest
         )
     };
+}
+
+/// The images of a page with their tags, a row for each tag; one without has one row.
+macro_rules! select_page {
+    ($rest:literal) => {
+        concat!(
+            "SELECT digest, media_type, size_bytes, manifest_size_bytes, artifact_type, subject, \
+             pushed_at, push_seq, status, last_pulled_at, archived_at, activated_at, \
+             tag.tag, tag.seq FROM (SELECT * FROM image ",
+            $rest,
+            ") AS page LEFT JOIN tag ON tag.image_id = page.id"
+        )
+    };
+}
+
+/// The rows of [`select_page`], in any order.
+fn with_tags(rows: &[Row]) -> Result<Vec<ImageWithTags>, StoreError> {
+    type Attached = Vec<(i64, ImageTag)>;
+    let mut found: BTreeMap<&str, (Image, Attached)> = BTreeMap::new();
+    for row in rows {
+        let (_, tags) = match found.entry(row.text(0)?) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert((image_row(row)?, Vec::new())),
+        };
+        if let Some(seq) = row.optional_int(13)? {
+            tags.push((seq, row.image_tag(12)?));
+        }
+    }
+    let images = found.into_values().map(|(image, tags)| ImageWithTags {
+        image,
+        tags: by_attachment(tags),
+    });
+    Ok(images.collect())
+}
+
+fn by_attachment(mut tags: Vec<(i64, ImageTag)>) -> Vec<ImageTag> {
+    tags.sort();
+    tags.into_iter().map(|(_, tag)| tag).collect()
 }
 
 /// Reads the columns of [`select_image`], which come first.
@@ -136,15 +177,15 @@ impl<S: Sql> Tx<S> {
         class: Class,
         after: Option<&ImageCursor>,
         limit_rows: usize,
-    ) -> Result<Vec<Image>, StoreError> {
+    ) -> Result<Vec<ImageWithTags>, StoreError> {
         let fixed: [Param<'_>; 3] = params![class.repository.0, class.status, class.is_tagged];
-        let mut rows = Vec::new();
+        let mut images = Vec::new();
         if let Some(cursor) = after {
             let [repository, status, is_tagged] = fixed;
-            rows = self
+            let rows = self
                 .0
                 .query(
-                    select_image!(
+                    select_page!(
                         "WHERE repository_id = ?1 AND status = ?2 AND is_tagged = ?3 \
                          AND pushed_at = ?4 AND digest > ?5 ORDER BY digest LIMIT ?6"
                     ),
@@ -158,14 +199,15 @@ impl<S: Sql> Tx<S> {
                     ],
                 )
                 .await?;
+            images = with_tags(&rows)?;
         }
-        if rows.len() < limit_rows {
+        if images.len() < limit_rows {
             let [repository, status, is_tagged] = fixed;
             let before = after.map_or(i64::MAX, |cursor| cursor.pushed_at.0);
             let earlier = self
                 .0
                 .query(
-                    select_image!(
+                    select_page!(
                         "WHERE repository_id = ?1 AND status = ?2 AND is_tagged = ?3 \
                          AND pushed_at < ?4 ORDER BY pushed_at DESC, digest LIMIT ?5"
                     ),
@@ -174,13 +216,13 @@ impl<S: Sql> Tx<S> {
                         status,
                         is_tagged,
                         before.into(),
-                        limit(limit_rows - rows.len()),
+                        limit(limit_rows - images.len()),
                     ],
                 )
                 .await?;
-            rows.extend(earlier);
+            images.extend(with_tags(&earlier)?);
         }
-        rows.iter().map(image_row).collect()
+        Ok(images)
     }
 }
 
@@ -228,12 +270,11 @@ impl<S: Sql> ReadImages for Tx<S> {
                 &params![repository.0, digest.as_str()],
             )
             .await?;
-        let mut tags = rows
+        let tags = rows
             .iter()
             .map(|row| Ok((row.int(1)?, row.image_tag(0)?)))
             .collect::<Result<Vec<_>, StoreError>>()?;
-        tags.sort();
-        Ok(tags.into_iter().map(|(_, tag)| tag).collect())
+        Ok(by_attachment(tags))
     }
 
     async fn manifest(
@@ -315,7 +356,7 @@ impl<S: Sql> ReadImages for Tx<S> {
         filter: ImageFilter,
         after: Option<&ImageCursor>,
         limit_rows: usize,
-    ) -> Result<Vec<Image>, StoreError> {
+    ) -> Result<Vec<ImageWithTags>, StoreError> {
         let mut images = Vec::new();
         for (status, is_tagged) in classes(filter) {
             let class = Class {
@@ -326,6 +367,7 @@ impl<S: Sql> ReadImages for Tx<S> {
             images.extend(self.images_of_class(class, after, limit_rows).await?);
         }
         images.sort_by(|a, b| {
+            let (a, b) = (&a.image, &b.image);
             let newest_first = b.pushed_at.cmp(&a.pushed_at);
             newest_first.then_with(|| a.digest.cmp(&b.digest))
         });

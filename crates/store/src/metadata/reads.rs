@@ -13,9 +13,9 @@ use roadstead_domain::time::Timestamp;
 use roadstead_domain::upload::Upload;
 
 use super::{
-    AccessKey, BlobLink, Garbage, ImageCursor, ImageEntry, ImageFilter, ReadContainers,
-    ReadDeleted, ReadEvents, ReadInspection, ReadLifecycle, ReadPublic, RegistryKey, Repository,
-    StoreError, TaggedImage,
+    AccessKey, BlobLink, Garbage, ImageCursor, ImageEntry, ImageFilter, ImageWithTags,
+    ReadContainers, ReadDeleted, ReadEvents, ReadInspection, ReadLifecycle, ReadPublic,
+    RegistryKey, Repository, StoreError, TaggedImage,
 };
 
 /// Repositories and their resource tags.
@@ -103,14 +103,14 @@ pub trait ReadImages {
         limit: usize,
     ) -> Result<Vec<ImageEntry>, StoreError>;
 
-    /// Images, newest push first, then by digest.
+    /// Images with their tags, newest push first, then by digest.
     async fn images(
         &mut self,
         repository: RepositoryId,
         filter: ImageFilter,
         after: Option<&ImageCursor>,
         limit: usize,
-    ) -> Result<Vec<Image>, StoreError>;
+    ) -> Result<Vec<ImageWithTags>, StoreError>;
 
     /// Tags in lexical (byte) order.
     async fn tags(

@@ -85,6 +85,15 @@ pub struct BlobEdge {
     pub media_type: MediaType,
 }
 
+/// One image with its tags in the order of attachment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageWithTags {
+    /// The image.
+    pub image: Image,
+    /// Its tags.
+    pub tags: Vec<ImageTag>,
+}
+
 /// A tag and the image that it points to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaggedImage {

@@ -20,9 +20,9 @@ use roadstead_domain::upload::Upload;
 
 use crate::metadata::{
     AccessKey, BlobEdge, BlobLink, DeletedImage, Event, Garbage, ImageCursor, ImageEntry,
-    ImageFilter, ImageNumber, IndexMember, LifecycleImage, MetadataStore, NewEvent, NewImage,
-    NewRepository, PublicRegistry, RegistryKey, Repository, StoreError, StoredLifecyclePolicy,
-    StoredPage, StoredPreview, StoredRun, TaggedImage,
+    ImageFilter, ImageNumber, ImageWithTags, IndexMember, LifecycleImage, MetadataStore, NewEvent,
+    NewImage, NewRepository, PublicRegistry, RegistryKey, Repository, StoreError,
+    StoredLifecyclePolicy, StoredPage, StoredPreview, StoredRun, TaggedImage,
 };
 
 /// More rows than any case makes.
@@ -290,7 +290,7 @@ steps! {
         limit: usize) -> Vec<ImageEntry>
         = |tx| tx.image_entries(*id, *filter, after.as_ref(), *limit);
     read images(id: RepositoryId, filter: ImageFilter, after: Option<ImageCursor>, limit: usize)
-        -> Vec<Image> = |tx| tx.images(*id, *filter, after.as_ref(), *limit);
+        -> Vec<ImageWithTags> = |tx| tx.images(*id, *filter, after.as_ref(), *limit);
     read tags(id: RepositoryId, after: Option<ImageTag>, limit: usize) -> Vec<ImageTag>
         = |tx| tx.tags(*id, after.as_ref(), *limit);
     read referrers(id: RepositoryId, subject: Digest, types: Vec<String>, after: Option<Digest>,

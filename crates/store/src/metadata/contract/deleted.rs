@@ -5,7 +5,9 @@ use roadstead_domain::image::{ImageStatus, TagStatus};
 use roadstead_domain::time::Timestamp;
 
 use super::bench::{ALL, Bench, at, tag, tags};
-use crate::metadata::{DeletedImage, ImageFilter, ImageNumber, MetadataStore, NewImage};
+use crate::metadata::{
+    DeletedImage, ImageFilter, ImageNumber, ImageWithTags, MetadataStore, NewImage,
+};
 
 /// An index with a subject, blobs and every time set: whatever an image can have.
 fn rich(bench: &Bench<'_>) -> NewImage {
@@ -123,7 +125,11 @@ pub async fn an_image_comes_back_as_it_was(store: &dyn MetadataStore, fresh: Acc
         tag_status: TagStatus::Untagged,
         status: None,
     };
-    assert_eq!(bench.images(&id, &untagged, &None, &ALL).await, [image]);
+    let tags = Vec::new();
+    assert_eq!(
+        bench.images(&id, &untagged, &None, &ALL).await,
+        [ImageWithTags { image, tags }]
+    );
     assert_eq!(bench.deleted_image(&id, &digest).await, None);
     assert_eq!(bench.deleted_images(&id, &ALL).await, []);
 

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::{AccountId, RepositoryId};
-use roadstead_domain::image::{Image, ImageStatus, TagStatus};
+use roadstead_domain::image::{ImageStatus, TagStatus};
 use roadstead_domain::name::RepositoryName;
 use roadstead_domain::reference::ImageTag;
 
 use super::bench::{ALL, Bench, at, name, tag};
-use crate::metadata::{ImageCursor, ImageEntry, ImageFilter, MetadataStore};
+use crate::metadata::{ImageCursor, ImageEntry, ImageFilter, ImageWithTags, MetadataStore};
 
 // Prefixes of each other around the bytes `-` (2d), `.` (2e), `/` (2f), `0` (30) and `_` (5f).
 const NAMES: [&str; 9] = [
@@ -88,15 +88,9 @@ pub async fn tags_page_by_name(store: &dyn MetadataStore, fresh: AccountId) {
     assert_eq!(page, [tag("Z")]);
 }
 
-/// One image of the model.
-struct Stored {
-    image: Image,
-    tags: Vec<ImageTag>,
-}
-
 /// Thirty images of every status, with none to two tags, some pushed in one instant; tags came
 /// and went, and statuses changed, so that what listings are kept by was kept up.
-async fn filled(bench: &Bench<'_>, id: RepositoryId) -> Vec<Stored> {
+async fn filled(bench: &Bench<'_>, id: RepositoryId) -> Vec<ImageWithTags> {
     let mut model = Vec::new();
     for n in 0..30_i64 {
         let mut new = bench.image(&format!("image {n}"));
@@ -112,13 +106,14 @@ async fn filled(bench: &Bench<'_>, id: RepositoryId) -> Vec<Stored> {
         let mut tags = Vec::new();
         for k in 0..(n / 3) % 3 {
             let text = tag(&format!("t{n}-{k}"));
-            bench.put_tag(&id, &text, &digest, &at(1), &k).await;
-            tags.push(text);
+            // Attached in the order that is not that of their names.
+            bench.put_tag(&id, &text, &digest, &at(1), &(9 - k)).await;
+            tags.insert(0, text);
         }
         if n % 5 == 0 {
             bench.put_tag(&id, &tag("gone"), &digest, &at(1), &9).await;
         }
-        model.push(Stored { image, tags });
+        model.push(ImageWithTags { image, tags });
     }
     bench.delete_tag(&id, &tag("gone")).await;
     // The only tag of an image comes and goes.
@@ -138,7 +133,7 @@ fn filters() -> Vec<ImageFilter> {
         .collect()
 }
 
-fn lets_through(filter: ImageFilter, stored: &Stored) -> bool {
+fn lets_through(filter: ImageFilter, stored: &ImageWithTags) -> bool {
     let by_tags = match filter.tag_status {
         TagStatus::Any => true,
         TagStatus::Tagged => !stored.tags.is_empty(),
@@ -184,19 +179,19 @@ pub async fn images_page_by_push(store: &dyn MetadataStore, fresh: AccountId) {
     let id = bench.made("app").await;
     let model = filled(&bench, id).await;
     for filter in filters() {
-        let mut expected: Vec<Image> = model
+        let mut expected: Vec<ImageWithTags> = model
             .iter()
             .filter(|stored| lets_through(filter, stored))
-            .map(|stored| stored.image.clone())
+            .cloned()
             .collect();
-        expected.sort_by_key(|image| (-image.pushed_at.0, image.digest.clone()));
+        expected.sort_by_key(|stored| (-stored.image.pushed_at.0, stored.image.digest.clone()));
         for size in [1, 3, 7, 100] {
             let found = paged!(
                 size,
                 |after| bench.images(&id, &filter, &after, &size),
                 |last| ImageCursor {
-                    pushed_at: last.pushed_at,
-                    digest: last.digest.clone(),
+                    pushed_at: last.image.pushed_at,
+                    digest: last.image.digest.clone(),
                 }
             );
             assert_eq!(found, expected, "{filter:?}, pages of {size}");
