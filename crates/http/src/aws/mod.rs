@@ -124,6 +124,8 @@ fn body_bytes_max(protocol: Protocol, target: &str) -> usize {
                 Operation::EcrPublicCreateRepository | Operation::EcrPublicPutRepositoryCatalogData,
             ),
         ) => CATALOG_BODY_BYTES_MAX,
+        // What forms can ask for is short, and they are read before anybody has said who sends them.
+        (Protocol::Query, _) => STRANGER_BYTES_MAX as usize,
         _ => BODY_BYTES_MAX,
     }
 }

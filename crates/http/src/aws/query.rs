@@ -16,6 +16,8 @@ use crate::{Arrived, Faces};
 const STS_VERSION: &str = "2011-06-15";
 const IAM_VERSION: &str = "2010-05-08";
 const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+/// Most bytes of a name in an answer that says that it is not known; the longest of AWS's is shorter.
+const NAME_BYTES_MAX: usize = 128;
 const XML: HeaderValue = HeaderValue::from_static("text/xml");
 
 /// A refusal of the Query protocol.
@@ -82,6 +84,10 @@ fn action(form: &[u8]) -> Result<Action, Refusal> {
             "Version" => version = value.into_owned(),
             _ => {}
         }
+    }
+    // What a stranger sends comes back in an answer, which nobody may have to hold.
+    for text in [&mut action, &mut version] {
+        text.truncate(text.floor_char_boundary(NAME_BYTES_MAX));
     }
     let refuse = |code, message| {
         Err(Refusal {

@@ -174,6 +174,26 @@ async fn e3_a_long_body_of_a_stranger_is_not_read() {
     );
 }
 
+/// Forms are read before anybody has signed: they are short, and so is what is said of them.
+#[tokio::test]
+async fn e3_what_a_stranger_writes_in_a_form_does_not_come_back_at_length() {
+    let world = World::start().await;
+    let form = |head: &str, length: usize| format!("{head}={}", "<".repeat(length));
+    for (head, status) in [
+        ("Version=2011-06-15&Action", 400),
+        ("Action=GetCallerIdentity&Version", 400),
+        ("Version=2010-05-08&Action", 403),
+    ] {
+        let mut request = Ask::of(&world, Protocol::Query).bare(&world, "/");
+        *request.body_mut() = Bytes::from(form(head, 60_000));
+        let answer = send(&world, request).await.expect(status);
+        assert!(answer.body.len() < 2048, "{head}: {}", answer.body.len());
+    }
+    let mut request = Ask::of(&world, Protocol::Query).bare(&world, "/");
+    *request.body_mut() = Bytes::from(form("Action", 1_000_000));
+    assert_eq!(send(&world, request).await.status, 413);
+}
+
 #[tokio::test]
 async fn e5_a_page_token_works_only_where_it_was_given() {
     let world = world().await;
