@@ -71,13 +71,18 @@ pub(crate) fn verified(
     if stamp.size_bytes != expected.size_bytes {
         return Err(BlobError::Rotten(key.clone()));
     }
+    // A part of a long file is not enough to judge it by, and looking for the whole in memory costs
+    // what the whole is long.
+    if stamp.size_bytes > AT_ONCE_MAX && range != (0..stamp.size_bytes) {
+        return part(key, file, stamp.size_bytes, range);
+    }
     let is_known = place.verified.has(key, &stamp, expected.verified_since);
     if !(is_known && is_in_memory(&file, stamp.size_bytes)) {
         if stamp.size_bytes <= AT_ONCE_MAX {
             let mut hash = Hash::new(expected.digest.algorithm());
             each_buffer(&file, u64::MAX, |bytes| hash.update(bytes)).map_err(BlobError::Io)?;
             judge(place, key, stamp, hash.finish(), expected)?;
-        } else if range == (0..stamp.size_bytes) {
+        } else {
             return Ok(BlobBody::Stream(on_the_way(
                 place, key, file, stamp, expected,
             )));

@@ -466,7 +466,10 @@ fn link(path: &str) -> String {
 /// The head of a response. An error has none of its body's headers, since it has no body.
 fn without_body(response: Response<Body>) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
-    if parts.status.is_success() {
+    if parts.status == StatusCode::NO_CONTENT {
+        // It has no body to tell of (RFC 9110, section 8.6).
+        parts.headers.remove(header::CONTENT_LENGTH);
+    } else if parts.status.is_success() {
         if let Some(length) = body.size_hint().exact() {
             let entry = parts.headers.entry(header::CONTENT_LENGTH);
             entry.or_insert_with(|| length.into());
