@@ -272,12 +272,12 @@ pub enum Error {
     /// A call about a container service; its kind says which exception it is.
     #[error("{0}")]
     Lightsail(Refusal),
-    /// No space is left for bytes; nothing was lost.
+    /// No space is left for bytes or rows; nothing was lost.
     #[error("no space is left")]
     NoSpace,
     /// The metadata store failed.
     #[error("the metadata store failed")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
     /// The blob store failed.
     #[error("the blob store failed")]
     Blob(#[source] BlobError),
@@ -286,6 +286,15 @@ pub enum Error {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         Self::Lightsail(refusal)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoSpace => Self::NoSpace,
+            other => Self::Store(other),
+        }
     }
 }
 

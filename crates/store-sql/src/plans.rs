@@ -123,7 +123,7 @@ impl ExplainedStore {
         };
         connection.execute_batch(end).expect("end");
         match failure {
-            Some(failure) if is_kept => Err(StoreError::Failed(failure)),
+            Some(failure) if is_kept => Err(failure),
             _ => answer.map(drop),
         }
     }

@@ -202,7 +202,7 @@ async fn a_full_disk_fails_cleanly() {
         }
         assert!(written < 1_000_000, "the disk is never full");
     };
-    assert!(matches!(failure, StoreError::Failed(_)), "{failure}");
+    assert!(matches!(failure, StoreError::NoSpace), "{failure}");
     drop(store);
 
     let connection = rusqlite::Connection::open(&path).unwrap();

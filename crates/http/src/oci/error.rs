@@ -265,7 +265,7 @@ fn refusal(error: &Error, is_strict_ecr: bool, request_id: &str) -> Refused {
         | Error::RepositoryAlreadyExists(_)
         | Error::RepositoryNotEmpty(_) => (S::BAD_REQUEST, Code::Unsupported),
         Error::NoSpace => {
-            tracing::error!(request_id, "no space is left for blobs");
+            tracing::error!(request_id, "no space is left");
             (S::INSUFFICIENT_STORAGE, Code::Unknown)
         }
         Error::Store(_) | Error::Blob(_) => return internal(error, request_id),

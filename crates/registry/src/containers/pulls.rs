@@ -113,7 +113,7 @@ impl Registry {
         };
         match found {
             Ok(found) => Ok(found.digest.clone()),
-            Err(error @ (Error::Store(_) | Error::Blob(_))) => {
+            Err(error @ (Error::Store(_) | Error::Blob(_) | Error::NoSpace)) => {
                 tracing::error!(?error, "a private image of a container service");
                 Err("the server could not do this".into())
             }

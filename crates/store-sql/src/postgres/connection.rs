@@ -127,6 +127,9 @@ impl From<tokio_postgres::Error> for Failure {
 
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
+        if failure.code == Some(SqlState::DISK_FULL) {
+            return Self::NoSpace;
+        }
         Self::Failed(failure.message)
     }
 }

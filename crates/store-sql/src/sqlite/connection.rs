@@ -10,7 +10,7 @@ use roadstead_domain::ids::RepositoryId;
 use roadstead_store::metadata::{StoreError, TxFuture};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, ToSql, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, TransactionBehavior, params_from_iter};
 
 use crate::migrations::{self, Dialect, MIGRATIONS, Migration};
 use crate::sql::{Param, Row, Sql, Tx, Value};
@@ -142,7 +142,7 @@ fn migrate_to(connection: &mut Connection, steps: &'static [Migration]) -> Resul
 pub(crate) struct SqliteTx<'c> {
     // Exclusive, because a shared connection may not cross threads.
     pub(crate) connection: &'c mut Connection,
-    pub(crate) failure: Option<String>,
+    pub(crate) failure: Option<StoreError>,
     /// Repositories whose epoch ends with the commit.
     pub(crate) changed: Vec<RepositoryId>,
 }
@@ -150,8 +150,9 @@ pub(crate) struct SqliteTx<'c> {
 impl SqliteTx<'_> {
     fn checked<T>(&mut self, result: rusqlite::Result<T>) -> Result<T, StoreError> {
         result.map_err(|error| {
-            self.failure.get_or_insert_with(|| error.to_string());
-            failed(error)
+            let error = failed(error);
+            self.failure.get_or_insert_with(|| error.clone());
+            error
         })
     }
 
@@ -216,7 +217,7 @@ pub(super) struct Ran<T> {
     /// The answer.
     pub(super) answer: T,
     /// The failure.
-    pub(super) failure: Option<String>,
+    pub(super) failure: Option<StoreError>,
     /// The repositories that it changed.
     pub(super) changed: Vec<RepositoryId>,
 }
@@ -292,7 +293,10 @@ pub(super) fn unavailable(error: rusqlite::Error) -> StoreError {
 
 /// A statement failed.
 pub(super) fn failed(error: rusqlite::Error) -> StoreError {
-    StoreError::Failed(error.to_string())
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::NoSpace,
+        _ => StoreError::Failed(error.to_string()),
+    }
 }
 
 #[cfg(test)]

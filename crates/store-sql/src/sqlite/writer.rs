@@ -99,7 +99,7 @@ fn run_group(connection: &mut Connection, epochs: &Epochs, group: Vec<Job>) {
     roll_back(connection);
     for (at, job) in group.into_iter().enumerate() {
         let answer = match (&committed, outcomes.get_mut(at)) {
-            (Err(e), _) => Err(StoreError::Failed(e.to_string())),
+            (Err(e), _) => Err(e.clone()),
             (Ok(()), Some(outcome)) => std::mem::replace(outcome, Ok(())),
             (Ok(()), None) => Err(StoreError::Failed("the body did not run".into())),
         };
@@ -128,7 +128,7 @@ fn run_bodies(
         let outcome = match run_body(connection, |tx| (job.body)(tx)) {
             Ok(ran) if ran.answer == Verdict::Rollback => Ok(Verdict::Rollback),
             Ok(ran) => match ran.failure {
-                Some(failure) => Err(StoreError::Failed(failure)),
+                Some(failure) => Err(failure),
                 None => {
                     changed.extend(ran.changed);
                     Ok(Verdict::Commit)
@@ -138,7 +138,8 @@ fn run_bodies(
         };
         // A full disk or a failed read may end the whole transaction.
         if connection.is_autocommit() {
-            return Err(StoreError::Failed("the transaction was lost".into()));
+            let lost = || StoreError::Failed("the transaction was lost".into());
+            return Err(outcome.err().unwrap_or_else(lost));
         }
         if !matches!(outcome, Ok(Verdict::Commit)) {
             execute(connection, "ROLLBACK TO body")?;

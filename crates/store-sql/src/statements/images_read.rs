@@ -4,7 +4,6 @@
 //! filter lets through; each range gives at most a page.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -31,37 +30,24 @@ macro_rules! select_image {
     };
 }
 
-/// The images of a page with their tags, a row for each tag; one without has one row.
+/// The two statements of a page: its images with their numbers behind the other columns, and the
+/// tags of these.
 macro_rules! select_page {
     ($rest:literal) => {
-        concat!(
-            "SELECT digest, media_type, size_bytes, manifest_size_bytes, artifact_type, subject, \
-             pushed_at, push_seq, status, last_pulled_at, archived_at, activated_at, \
-             tag.tag, tag.seq FROM (SELECT * FROM image ",
-            $rest,
-            ") AS page LEFT JOIN tag ON tag.image_id = page.id"
+        (
+            concat!(
+                "SELECT digest, media_type, size_bytes, manifest_size_bytes, artifact_type, \
+                 subject, pushed_at, push_seq, status, last_pulled_at, archived_at, activated_at, \
+                 id FROM image ",
+                $rest
+            ),
+            concat!(
+                "SELECT tag.image_id, tag.seq, tag.tag FROM (SELECT id FROM image ",
+                $rest,
+                ") AS page JOIN tag ON tag.image_id = page.id"
+            ),
         )
     };
-}
-
-/// The rows of [`select_page`], in any order.
-fn with_tags(rows: &[Row]) -> Result<Vec<ImageWithTags>, StoreError> {
-    type Attached = Vec<(i64, ImageTag)>;
-    let mut found: BTreeMap<&str, (Image, Attached)> = BTreeMap::new();
-    for row in rows {
-        let (_, tags) = match found.entry(row.text(0)?) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert((image_row(row)?, Vec::new())),
-        };
-        if let Some(seq) = row.optional_int(13)? {
-            tags.push((seq, row.image_tag(12)?));
-        }
-    }
-    let images = found.into_values().map(|(image, tags)| ImageWithTags {
-        image,
-        tags: by_attachment(tags),
-    });
-    Ok(images.collect())
 }
 
 fn by_attachment(mut tags: Vec<(i64, ImageTag)>) -> Vec<ImageTag> {
@@ -171,6 +157,31 @@ impl<S: Sql> Tx<S> {
         entries.collect()
     }
 
+    /// One page of a class, by the statements of [`select_page`].
+    async fn page(
+        &mut self,
+        class: Class,
+        (images, tags): (&'static str, &'static str),
+        params: &[Param<'_>],
+    ) -> Result<Vec<ImageWithTags>, StoreError> {
+        let images = self.0.query(images, params).await?;
+        let mut attached: BTreeMap<i64, Vec<(i64, ImageTag)>> = BTreeMap::new();
+        if class.is_tagged && !images.is_empty() {
+            for row in self.0.query(tags, params).await? {
+                let tag = (row.int(1)?, row.image_tag(2)?);
+                attached.entry(row.int(0)?).or_default().push(tag);
+            }
+        }
+        let images = images.iter().map(|row| {
+            let tags = attached.remove(&row.int(12)?).unwrap_or_default();
+            Ok(ImageWithTags {
+                image: image_row(row)?,
+                tags: by_attachment(tags),
+            })
+        });
+        images.collect()
+    }
+
     /// The rest of the instant that the cursor stands in, then the instants before it.
     async fn images_of_class(
         &mut self,
@@ -182,45 +193,25 @@ impl<S: Sql> Tx<S> {
         let mut images = Vec::new();
         if let Some(cursor) = after {
             let [repository, status, is_tagged] = fixed;
-            let rows = self
-                .0
-                .query(
-                    select_page!(
-                        "WHERE repository_id = ?1 AND status = ?2 AND is_tagged = ?3 \
-                         AND pushed_at = ?4 AND digest > ?5 ORDER BY digest LIMIT ?6"
-                    ),
-                    &[
-                        repository,
-                        status,
-                        is_tagged,
-                        cursor.pushed_at.0.into(),
-                        cursor.digest.as_str().into(),
-                        limit(limit_rows),
-                    ],
-                )
-                .await?;
-            images = with_tags(&rows)?;
+            let statements = select_page!(
+                "WHERE repository_id = ?1 AND status = ?2 AND is_tagged = ?3 \
+                 AND pushed_at = ?4 AND digest > ?5 ORDER BY digest LIMIT ?6"
+            );
+            let (pushed_at, digest) = (cursor.pushed_at.0.into(), cursor.digest.as_str().into());
+            let most = limit(limit_rows);
+            let params = [repository, status, is_tagged, pushed_at, digest, most];
+            images = self.page(class, statements, &params).await?;
         }
         if images.len() < limit_rows {
             let [repository, status, is_tagged] = fixed;
-            let before = after.map_or(i64::MAX, |cursor| cursor.pushed_at.0);
-            let earlier = self
-                .0
-                .query(
-                    select_page!(
-                        "WHERE repository_id = ?1 AND status = ?2 AND is_tagged = ?3 \
-                         AND pushed_at < ?4 ORDER BY pushed_at DESC, digest LIMIT ?5"
-                    ),
-                    &[
-                        repository,
-                        status,
-                        is_tagged,
-                        before.into(),
-                        limit(limit_rows - images.len()),
-                    ],
-                )
-                .await?;
-            images.extend(with_tags(&earlier)?);
+            let statements = select_page!(
+                "WHERE repository_id = ?1 AND status = ?2 AND is_tagged = ?3 \
+                 AND pushed_at < ?4 ORDER BY pushed_at DESC, digest LIMIT ?5"
+            );
+            let before = after.map_or(i64::MAX, |cursor| cursor.pushed_at.0).into();
+            let most = limit(limit_rows - images.len());
+            let params = [repository, status, is_tagged, before, most];
+            images.extend(self.page(class, statements, &params).await?);
         }
         Ok(images)
     }

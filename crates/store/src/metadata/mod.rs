@@ -29,11 +29,14 @@ pub use rows::*;
 pub use writes::*;
 
 /// Why a store could not do what it was asked. Never a business answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The store cannot be reached or is shutting down.
     #[error("the metadata store is not available: {0}")]
     Unavailable(String),
+    /// The disk is full; nothing was stored.
+    #[error("no space is left for the metadata store")]
+    NoSpace,
     /// A statement or commit failed.
     #[error("the metadata store failed: {0}")]
     Failed(String),
