@@ -234,12 +234,12 @@ async fn f24_a_file_that_was_lost_is_one_blob_that_is_not_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn f30_hundreds_of_pushes_at_once_wait_for_one_another_and_all_succeed() {
+async fn f30_a_thousand_pushes_at_once_wait_for_one_another_and_all_succeed() {
     let (world, client) = world().await;
     let shared = bytes_of("the one layer", 500);
     client.push("app", &shared).await.expect(201);
     let mut layouts = Vec::new();
-    for n in 0..300 {
+    for n in 0..1000 {
         let layout = Layout::of(&format!("{}", n % 3), vec![shared.clone()]);
         let tag = format!("v{n}");
         if n < 3 {
@@ -253,7 +253,7 @@ async fn f30_hundreds_of_pushes_at_once_wait_for_one_another_and_all_succeed() {
     for answer in join_all(pushes).await {
         answer.expect(201);
     }
-    assert_eq!(client.listed("app").await.len(), 300);
+    assert_eq!(client.listed("app").await.len(), 1000);
     nothing_is_left(&world).await;
 }
 
@@ -277,6 +277,43 @@ async fn cost_beside(stay: usize) -> u64 {
 #[tokio::test]
 async fn f32_a_sweep_costs_what_it_frees_and_not_what_stays() {
     assert_eq!(cost_beside(1).await, cost_beside(60).await);
+}
+
+/// Calls of the stores that it takes to push, list, delete and sweep two images below so many levels
+/// of two indexes, each of which lists both of the level below it: twice as many paths a level.
+async fn cost_of_nested(levels: usize) -> u64 {
+    let (world, client) = world().await;
+    let leaves = ["one", "two"].map(Layout::image);
+    world.faults.clear();
+    for leaf in &leaves {
+        for blob in &leaf.blobs {
+            client.push("app", blob).await.expect(201);
+        }
+    }
+    let mut pushed = vec![leaves.map(|leaf| leaf.manifest)];
+    for _ in 0..levels {
+        let [one, two] = pushed.last().expect("a level");
+        pushed.push([images::index(&[one, two]), images::index(&[two, one])]);
+    }
+    for manifest in pushed.iter().flatten() {
+        client.put_untagged("app", manifest).await.expect(201);
+    }
+    assert_eq!(client.listed("app").await.len(), 2 * levels + 2);
+    for manifest in pushed.iter().rev().flatten() {
+        assert_eq!(client.delete("app", &manifest.digest).await, 202);
+    }
+    world.clock.advance(Span::hours(2));
+    world.sweep().await;
+    let calls = world.faults.calls();
+    nothing_is_left(&world).await;
+    calls
+}
+
+#[tokio::test]
+async fn f32_nested_indexes_cost_what_they_are_and_not_the_paths_through_them() {
+    let [few, more, most] = [cost_of_nested(5), cost_of_nested(10), cost_of_nested(20)];
+    let (few, more, most) = (few.await, more.await, most.await);
+    assert_eq!(most - more, 2 * (more - few));
 }
 
 #[tokio::test]
