@@ -125,21 +125,24 @@ fn run_bodies(
     execute(connection, "BEGIN IMMEDIATE")?;
     for job in group {
         execute(connection, "SAVEPOINT body")?;
-        let outcome = match run_body(connection, |tx| (job.body)(tx)) {
-            Ok(ran) if ran.answer == Verdict::Rollback => Ok(Verdict::Rollback),
-            Ok(ran) => match ran.failure {
-                Some(failure) => Err(failure),
-                None => {
-                    changed.extend(ran.changed);
-                    Ok(Verdict::Commit)
-                }
-            },
-            Err(e) => Err(e),
+        let (outcome, failure) = match run_body(connection, |tx| (job.body)(tx)) {
+            Ok(ran) => {
+                let outcome = match (ran.answer, &ran.failure) {
+                    (Verdict::Rollback, _) => Ok(Verdict::Rollback),
+                    (Verdict::Commit, Some(failure)) => Err(failure.clone()),
+                    (Verdict::Commit, None) => {
+                        changed.extend(ran.changed);
+                        Ok(Verdict::Commit)
+                    }
+                };
+                (outcome, ran.failure)
+            }
+            Err(e) => (Err(e), None),
         };
         // A full disk or a failed read may end the whole transaction.
         if connection.is_autocommit() {
             let lost = || StoreError::Failed("the transaction was lost".into());
-            return Err(outcome.err().unwrap_or_else(lost));
+            return Err(failure.unwrap_or_else(lost));
         }
         if !matches!(outcome, Ok(Verdict::Commit)) {
             execute(connection, "ROLLBACK TO body")?;
