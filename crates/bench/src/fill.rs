@@ -25,7 +25,7 @@ const ACCOUNT: &str = "000000000000";
 const REGION: &str = "us-east-1";
 const BLOB: &[u8] = b"{}";
 /// Images in one transaction.
-const BATCH: u64 = 10_000;
+const BATCH: u64 = 500;
 
 /// Stores `images` images, each with one tag and pushed a second after the one before.
 pub async fn fill(directory: &Path, repository: &str, images: u64) -> Result<Value> {
