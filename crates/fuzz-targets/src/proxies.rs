@@ -26,6 +26,10 @@ pub fn check(data: &[u8]) {
         if field == "x-forwarded-for" || !says_x_forwarded(&headers) {
             assert_eq!(told.client, Some(IpAddr::from([192, 0, 2, 7])), "{seen:?}");
         }
+        if field == "forwarded" && !says_x_forwarded(&headers) {
+            assert_eq!(told.scheme, Some("https"), "{seen:?}");
+            assert_eq!(told.host.as_deref(), Some("registry.example"), "{seen:?}");
+        }
     }
 }
 

@@ -27,7 +27,8 @@ const PAGE_ON_PURPOSE: &str = "SCAN page";
 
 /// Whether a step costs more than what its statement names or answers.
 fn is_slow(step: &str, sql: &str) -> bool {
-    let on_purpose = [WHOLE_ON_PURPOSE, PAGE_ON_PURPOSE].contains(&step);
+    let is_page = step == PAGE_ON_PURPOSE && sql.contains("LIMIT") && sql.contains(") AS page");
+    let on_purpose = step == WHOLE_ON_PURPOSE || is_page;
     let reads_table = step.starts_with("SCAN") && !on_purpose;
     let sorts = step.contains("TEMP B-TREE") || step.contains("AUTOMATIC");
     // Only a page, the end of a repository, and its resource tags go by the repository alone.
