@@ -21,6 +21,7 @@ use crate::aside;
 use crate::disk::{Disk, Kernel, blob_error, off_thread};
 use crate::hash_state::{self, Saved};
 use crate::layout::{FOLDERS, Layout, folder_number};
+use crate::open_files::OpenFiles;
 use crate::reading;
 use crate::turns::Turns;
 use crate::verified::Verified;
@@ -33,6 +34,7 @@ pub(crate) struct Place {
     pub(crate) layout: Layout,
     pub(crate) turns: Arc<Turns>,
     pub(crate) verified: Verified,
+    pub(crate) open_files: OpenFiles,
 }
 
 /// Blobs in files below one folder. Clones share it.
@@ -60,6 +62,7 @@ impl FileBlobs {
                 layout,
                 turns: Arc::default(),
                 verified: Verified::default(),
+                open_files: OpenFiles::default(),
             }),
         })
     }
@@ -127,7 +130,7 @@ impl BlobStore for FileBlobs {
     async fn read(&self, key: &BlobKey, range: Range<u64>) -> Result<BlobBody, BlobError> {
         let key = key.clone();
         self.job(move |place| {
-            let file = open_sealed(place, &key)?;
+            let file = Arc::new(open_sealed(place, &key)?);
             let held = file.metadata().map_err(BlobError::Io)?.len();
             reading::part(&key, file, held, range)
         })
@@ -140,6 +143,9 @@ impl BlobStore for FileBlobs {
         range: Range<u64>,
         expected: &Expected,
     ) -> Result<BlobBody, BlobError> {
+        if let Some(body) = reading::at_hand(&self.place, key, &range, expected) {
+            return Ok(body);
+        }
         let (key, expected) = (key.clone(), expected.clone());
         let place = Arc::clone(&self.place);
         off_thread(move || reading::verified(&place, &key, range, &expected)).await
@@ -188,7 +194,9 @@ impl BlobStore for FileBlobs {
         let key = key.clone();
         self.job(move |place| {
             let _turn = turn;
-            aside::set_aside(place, &place.layout.file(&key))
+            let is_moved = aside::set_aside(place, &place.layout.file(&key));
+            place.open_files.close(&key);
+            is_moved
         })
         .await
     }
@@ -319,6 +327,7 @@ fn remove(place: &Place, keys: &[BlobKey]) -> io::Result<u64> {
             place.disk.unlink(&path)?;
             freed += length;
         }
+        place.open_files.close(key);
     }
     for folder in keys.chunk_by(|a, b| folder_number(a) == folder_number(b)) {
         place.disk.sync_folder(&place.layout.folder(&folder[0]))?;

@@ -35,7 +35,7 @@ const PROBE_BYTES: u64 = 128 * 1024;
 /// A part of an open file, if it has one there.
 pub(crate) fn part(
     key: &BlobKey,
-    file: File,
+    file: Arc<File>,
     held: u64,
     range: Range<u64>,
 ) -> Result<BlobBody, BlobError> {
@@ -53,9 +53,34 @@ pub(crate) fn part(
         return Ok(BlobBody::Bytes(bytes.into()));
     }
     Ok(BlobBody::File {
-        file: Arc::new(file),
+        file,
         offset,
         length,
+    })
+}
+
+/// A part of a short file that is open, known to be good and in memory: nothing here waits for the
+/// disk. None if one of these is not so, which says nothing about the file.
+pub(crate) fn at_hand(
+    place: &Place,
+    key: &BlobKey,
+    range: &Range<u64>,
+    expected: &Expected,
+) -> Option<BlobBody> {
+    let file = place.open_files.get(key)?;
+    let is_as_before = Stamp::of(&file).is_ok_and(|stamp| {
+        stamp.size_bytes == expected.size_bytes
+            && place.verified.has(key, &stamp, expected.verified_since)
+    });
+    if !(is_as_before && is_in_memory(&file, expected.size_bytes)) {
+        place.open_files.close(key);
+        return None;
+    }
+    let is_within = range.start <= range.end && range.end <= expected.size_bytes;
+    is_within.then(|| BlobBody::File {
+        file,
+        offset: range.start,
+        length: range.end - range.start,
     })
 }
 
@@ -66,7 +91,7 @@ pub(crate) fn verified(
     range: Range<u64>,
     expected: &Expected,
 ) -> Result<BlobBody, BlobError> {
-    let file = open_sealed(place, key)?;
+    let file = Arc::new(open_sealed(place, key)?);
     let stamp = Stamp::of(&file).map_err(BlobError::Io)?;
     if stamp.size_bytes != expected.size_bytes {
         return Err(BlobError::Rotten(key.clone()));
@@ -87,6 +112,9 @@ pub(crate) fn verified(
                 place, key, file, stamp, expected,
             )));
         }
+    }
+    if (SMALL_BYTES + 1..=AT_ONCE_MAX).contains(&stamp.size_bytes) {
+        place.open_files.keep(key, &file).map_err(BlobError::Io)?;
     }
     part(key, file, stamp.size_bytes, range)
 }
@@ -127,7 +155,7 @@ fn judge(
 struct Passage {
     place: Arc<Place>,
     key: BlobKey,
-    file: File,
+    file: Arc<File>,
     stamp: Stamp,
     left: u64,
     hash: Hash,
@@ -139,7 +167,7 @@ impl Passage {
     fn step(mut self) -> Result<(Bytes, Self), BlobError> {
         let length = self.left.min(PIECE_BYTES);
         let mut piece = vec![0; length as usize];
-        self.file.read_exact(&mut piece).map_err(BlobError::Io)?;
+        (&*self.file).read_exact(&mut piece).map_err(BlobError::Io)?;
         self.hash.update(&piece);
         self.left -= length;
         if self.left == 0 {
@@ -154,7 +182,7 @@ impl Passage {
 fn on_the_way(
     place: &Arc<Place>,
     key: &BlobKey,
-    file: File,
+    file: Arc<File>,
     stamp: Stamp,
     expected: &Expected,
 ) -> BoxStream<'static, Result<Bytes, BlobError>> {

@@ -3,14 +3,14 @@
 //! A file is known by what nobody who writes to it can keep from changing. Whoever changes bytes
 //! below the file system goes unseen until the entry is too old: hence its instant.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::sync::{Mutex, PoisonError};
 
 use roadstead_domain::ids::BlobKey;
 use roadstead_domain::time::Timestamp;
+
+use crate::recent::Recent;
 
 /// Entries of one generation; two are kept. An entry takes less than 100 bytes.
 const GENERATION_MAX: usize = 32 * 1024;
@@ -19,6 +19,8 @@ const GENERATION_MAX: usize = 32 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     inode: u64,
+    /// None once it is deleted.
+    names: u64,
     /// Its length.
     pub(crate) size_bytes: u64,
     modified: (i64, i64),
@@ -31,57 +33,40 @@ impl Stamp {
         let found = file.metadata()?;
         Ok(Self {
             inode: found.ino(),
+            names: found.nlink(),
             size_bytes: found.len(),
             modified: (found.mtime(), found.mtime_nsec()),
             changed: (found.ctime(), found.ctime_nsec()),
         })
     }
+
+    /// Whether the file is nobody's but of those who have it open.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.names == 0
+    }
 }
 
 /// Files that were hashed and found to be what they were.
-#[derive(Debug, Default)]
-pub(crate) struct Verified(Mutex<Generations>);
+#[derive(Debug)]
+pub(crate) struct Verified(Recent<(Stamp, Timestamp)>);
 
-/// What is used stays: an entry that is found moves to the young, and the old ones go together.
-#[derive(Debug, Default)]
-struct Generations {
-    young: HashMap<u128, (Stamp, Timestamp)>,
-    old: HashMap<u128, (Stamp, Timestamp)>,
+impl Default for Verified {
+    fn default() -> Self {
+        Self(Recent::new(GENERATION_MAX))
+    }
 }
 
 impl Verified {
     /// Whether the file of a key was good in this state, at `since` or later.
     pub(crate) fn has(&self, key: &BlobKey, stamp: &Stamp, since: Timestamp) -> bool {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = number(key);
-        let found = match entries.young.get(&number) {
-            Some(found) => Some(*found),
-            None => entries.old.remove(&number).inspect(|found| {
-                entries.keep(number, *found);
-            }),
-        };
+        let found = self.0.get(key);
         found.is_some_and(|(known, at)| known == *stamp && at >= since)
     }
 
     /// Remembers that the file of a key is good.
     pub(crate) fn put(&self, key: &BlobKey, stamp: Stamp, now: Timestamp) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.keep(number(key), (stamp, now));
+        self.0.put(key, (stamp, now));
     }
-}
-
-impl Generations {
-    fn keep(&mut self, number: u128, entry: (Stamp, Timestamp)) {
-        if self.young.len() >= GENERATION_MAX {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(number, entry);
-    }
-}
-
-/// A key is 32 hex digits by its type.
-fn number(key: &BlobKey) -> u128 {
-    u128::from_str_radix(key.as_str(), 16).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -91,6 +76,7 @@ mod tests {
     fn stamp(inode: u64) -> Stamp {
         Stamp {
             inode,
+            names: 1,
             size_bytes: 1,
             modified: (1, 1),
             changed: (1, 1),
@@ -110,19 +96,10 @@ mod tests {
             ..stamp(1)
         };
         assert!(!verified.has(&key, &touched, Timestamp(0)));
-    }
-
-    #[test]
-    fn the_memory_is_bounded_and_keeps_what_is_used() {
-        let (verified, used) = (Verified::default(), BlobKey::from_random(u128::MAX));
-        verified.put(&used, stamp(1), Timestamp(0));
-        for n in 0..5 * GENERATION_MAX {
-            verified.put(&BlobKey::from_random(n as u128), stamp(1), Timestamp(0));
-            if n % 1000 == 0 {
-                assert!(verified.has(&used, &stamp(1), Timestamp(0)));
-            }
-        }
-        let entries = verified.0.lock().unwrap();
-        assert!(entries.young.len() + entries.old.len() <= 2 * GENERATION_MAX);
+        let deleted = Stamp {
+            names: 0,
+            ..stamp(1)
+        };
+        assert!(!verified.has(&key, &deleted, Timestamp(0)));
     }
 }
