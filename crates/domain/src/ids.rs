@@ -9,11 +9,12 @@ use std::fmt;
 #[error("not a valid {0}")]
 pub struct Malformed(pub &'static str);
 
+/// A text that only its own parser makes. Requests hand them on all the time, so a clone is a count.
 macro_rules! text_newtype {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(Box<str>);
+        pub struct $name(std::sync::Arc<str>);
 
         impl $name {
             /// The text as it was parsed.

@@ -1,11 +1,13 @@
 //! The way of a request, top to bottom: which face answers it, and what every answer carries.
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 
 use crate::body::{self, Body};
 use crate::endpoint::{self, Endpoint};
 use crate::{Arrived, Faces, admin, aws, logos, oci};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// What was decided of a request before anything looked into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +61,7 @@ pub async fn answer(
     let client = arrived.arrival.client.to_canonical();
     tracing::info!(%method, path, status = status.as_u16(), %client, request_id, "answered");
     if let Ok(id) = HeaderValue::from_str(request_id) {
-        response.headers_mut().insert("x-amzn-requestid", id);
+        response.headers_mut().insert(REQUEST_ID, id);
     }
     response
 }

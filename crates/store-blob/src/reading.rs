@@ -167,7 +167,9 @@ impl Passage {
     fn step(mut self) -> Result<(Bytes, Self), BlobError> {
         let length = self.left.min(PIECE_BYTES);
         let mut piece = vec![0; length as usize];
-        (&*self.file).read_exact(&mut piece).map_err(BlobError::Io)?;
+        (&*self.file)
+            .read_exact(&mut piece)
+            .map_err(BlobError::Io)?;
         self.hash.update(&piece);
         self.left -= length;
         if self.left == 0 {

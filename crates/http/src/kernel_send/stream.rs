@@ -118,7 +118,12 @@ impl AsyncWrite for KernelSend {
             .enumerate()
             .find_map(|(at, slice)| Some((at, this.find(slice)?)));
         let Some((at, source)) = mapped else {
-            return Pin::new(&mut this.stream).poll_write_vectored(context, slices);
+            let stream = Pin::new(&mut this.stream);
+            // send(2) of one slice costs less than writev(2).
+            return match slices {
+                [only] => stream.poll_write(context, only),
+                _ => stream.poll_write_vectored(context, slices),
+            };
         };
         let before = &slices[..at];
         if before.iter().all(|slice| slice.is_empty()) {

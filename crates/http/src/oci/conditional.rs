@@ -8,7 +8,7 @@ use roadstead_domain::digest::Digest;
 
 /// The entity tag of what has this digest.
 pub fn entity_tag(digest: &Digest) -> String {
-    format!("\"{digest}\"")
+    ["\"", digest.as_str(), "\""].concat()
 }
 
 /// Whether the caller has these bytes already (`If-None-Match`, section 13.1.2): answered with 304.

@@ -47,6 +47,8 @@ use route::{NoRoute, Route};
 /// Where the layer download links of the ECR API point to.
 pub const DOWNLOAD_PREFIX: &str = "/download/layer/";
 
+const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+
 /// What a handler of this face gives back.
 type Outcome = Result<Response<Body>, Failure>;
 
@@ -63,9 +65,7 @@ pub async fn handle(faces: &Faces, arrived: &Arrived, request: Request<Body>) ->
         response
     };
     let version = HeaderValue::from_static("registry/2.0");
-    response
-        .headers_mut()
-        .insert("docker-distribution-api-version", version);
+    response.headers_mut().insert(API_VERSION, version);
     response
 }
 
@@ -434,6 +434,8 @@ fn respond<const N: usize>(
 ) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
+    // Some more are common to all answers.
+    response.headers_mut().reserve(N + 4);
     for (name, value) in headers {
         if let Ok(value) = HeaderValue::try_from(value) {
             response.headers_mut().insert(name, value);

@@ -47,9 +47,14 @@ impl Route {
             Some(rest) => rest.strip_prefix('/').ok_or(NoRoute::Unknown)?,
             None => return Err(NoRoute::Unknown),
         };
-        let decoded: Option<Vec<Cow<'_, str>>> = rest.split('/').map(decode).collect();
-        let segments = decoded.ok_or_else(|| NoRoute::InvalidName(rest.into()))?;
-        let segments: Vec<&str> = segments.iter().map(Cow::as_ref).collect();
+        let decoded: Vec<Cow<'_, str>>;
+        let segments: Vec<&str> = if rest.contains('%') {
+            let found: Option<_> = rest.split('/').map(decode).collect();
+            decoded = found.ok_or_else(|| NoRoute::InvalidName(rest.into()))?;
+            decoded.iter().map(Cow::as_ref).collect()
+        } else {
+            rest.split('/').collect()
+        };
         match segments.as_slice() {
             ["_catalog"] => Ok(Self::Catalog),
             [name @ .., "tags", "list"] => Ok(Self::Tags(repository(name)?)),
