@@ -18,7 +18,7 @@ use roadstead_domain::policy::evaluate::{Policies, evaluate};
 use roadstead_domain::policy::parse::PolicyKind;
 use roadstead_domain::policy::request::{Context as Conditions, Request};
 use roadstead_domain::public::arn::PublicRepositoryArn;
-use roadstead_store::metadata::{MetadataRead, RegistryKey, StoreError};
+use roadstead_store::metadata::{MetadataRead, Part, RegistryKey, StoreError};
 
 use crate::Registry;
 use crate::context::{Principal, RequestContext};
@@ -110,7 +110,7 @@ impl Registry {
             },
         };
         loop {
-            let epoch = self.metadata.epoch(id);
+            let epoch = self.metadata.epoch(id, Part::Itself);
             let Some(found) = self.load_repository(key).await?.map(Arc::new) else {
                 return Ok(None);
             };

@@ -1,8 +1,8 @@
 //! What pulls read, kept in memory: repositories with their policies, manifests by tag and digest,
 //! links to blobs, the bytes of small blobs.
 //!
-//! The one rule: a value is kept with the epoch that its repository had before it was read, and
-//! given out only while the repository has that epoch still. The store ends an epoch before it
+//! The one rule: a value is kept with the epoch that its part of the repository had before it was read,
+//! and given out only while the part has that epoch still. The store ends an epoch before it
 //! commits a change (`MetadataStore::epoch`), so nothing here is ever told to forget, a reader that
 //! is slow keeps nothing that a writer overtook, and a change that was acknowledged is seen by
 //! everybody. Bytes of blobs need no epoch: a key is used once, and only who may see the link asks
@@ -19,7 +19,7 @@ use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::policy::document::PolicyDocument;
 use roadstead_domain::reference::Reference;
 use roadstead_domain::resource_tag::ResourceTag;
-use roadstead_store::metadata::{BlobLink, Epoch, MetadataStore};
+use roadstead_store::metadata::{BlobLink, Epoch, MetadataStore, Part};
 
 use crate::cache::Cache;
 use crate::pull::PulledManifest;
@@ -81,7 +81,7 @@ impl Hot {
         let Some(Dated { epoch, value }) = self.repositories.get(key) else {
             return Named::Never;
         };
-        match store.epoch(value.id) == Some(epoch) {
+        match store.epoch(value.id, Part::Itself) == Some(epoch) {
             true => Named::Still(value),
             false => Named::Once(value.id),
         }
@@ -106,7 +106,7 @@ impl Hot {
         named: &(RepositoryId, Reference),
     ) -> Option<Arc<PulledManifest>> {
         let Dated { epoch, value } = self.manifests.get(named)?;
-        (store.epoch(named.0) == Some(epoch)).then_some(value)
+        (store.epoch(named.0, Part::Contents) == Some(epoch)).then_some(value)
     }
 
     /// Keeps a manifest that was read after `epoch` was asked for.
@@ -127,7 +127,7 @@ impl Hot {
         named: &(RepositoryId, Digest),
     ) -> Option<Arc<BlobLink>> {
         let Dated { epoch, value } = self.links.get(named)?;
-        (store.epoch(named.0) == Some(epoch)).then_some(value)
+        (store.epoch(named.0, Part::Contents) == Some(epoch)).then_some(value)
     }
 
     /// Keeps a link that was read after `epoch` was asked for, and that an image had.

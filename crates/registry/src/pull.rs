@@ -12,7 +12,7 @@ use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::reference::{ImageTag, Reference};
 use roadstead_domain::time::{Span, Timestamp};
 use roadstead_store::blobs::{BlobError, SMALL_BYTES};
-use roadstead_store::metadata::{MetadataRead, StoreError};
+use roadstead_store::metadata::{MetadataRead, Part, StoreError};
 
 use crate::Registry;
 use crate::access::Authorized;
@@ -84,7 +84,7 @@ impl Registry {
         key: RepositoryKey,
         named: &(RepositoryId, Reference),
     ) -> Result<Arc<PulledManifest>, Error> {
-        let epoch = self.metadata.epoch(named.0);
+        let epoch = self.metadata.epoch(named.0, Part::Contents);
         let (found, pulled) = self
             .metadata
             .read((key, named.1.clone()), |tx, (key, reference)| {
@@ -139,7 +139,7 @@ impl Registry {
             });
         }
         let place = Place::from(&key);
-        let epoch = self.metadata.epoch(repository);
+        let epoch = self.metadata.epoch(repository, Part::Contents);
         let seen = self
             .metadata
             .read((key, named.1.clone()), |tx, (key, digest)| {

@@ -4,7 +4,7 @@
 //! implements [`Sql`]; the port's traits are implemented once, over [`Tx`].
 
 use roadstead_domain::ids::RepositoryId;
-use roadstead_store::metadata::StoreError;
+use roadstead_store::metadata::{Part, StoreError};
 
 /// One parameter of a statement.
 #[derive(Debug, Clone, Copy)]
@@ -132,9 +132,9 @@ pub(crate) trait Sql: Send {
         sets: &[Vec<Param<'_>>],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Takes down that this transaction takes away or replaces something of a repository that a
-    /// read may have found: its epoch ends with the commit. A driver without epochs need not.
-    fn changes(&mut self, _repository: RepositoryId) {}
+    /// Takes down that this transaction takes away or replaces something of a part of a repository
+    /// that a read may have found: its epoch ends with the commit. A driver without epochs need not.
+    fn changes(&mut self, _repository: RepositoryId, _part: Part) {}
 }
 
 /// The port's handle of one transaction over a driver.

@@ -7,7 +7,7 @@ use roadstead_domain::ids::{AccountId, BlobKey, Region, RepositoryId};
 use roadstead_domain::name::{RepositoryKey, RepositoryName};
 use roadstead_domain::tagging::TagMutability;
 use roadstead_domain::time::Timestamp;
-use roadstead_store::metadata::{MetadataStore, NewRepository, StoreError};
+use roadstead_store::metadata::{MetadataStore, NewRepository, Part, StoreError};
 use roadstead_store_sql::{SqliteOptions, SqliteStore};
 
 fn open(path: &Path) -> Result<SqliteStore, StoreError> {
@@ -232,8 +232,9 @@ async fn repositories_have_epochs() {
         })
         .await;
     let id = found.unwrap().unwrap();
-    let before = store.epoch(id);
-    assert!(before.is_some());
+    let both = |id| [Part::Itself, Part::Contents].map(|part| store.epoch(id, part));
+    let before = both(id);
+    assert!(before.iter().all(Option::is_some));
     let refused: Result<(), StoreError> = store
         .write(id, |tx, id| {
             Box::pin(async move {
@@ -243,6 +244,6 @@ async fn repositories_have_epochs() {
         })
         .await;
     assert!(refused.is_err());
-    assert_eq!(store.epoch(id), before);
+    assert_eq!(both(id), before);
     assert!(is_there(&*store, "app").await);
 }

@@ -14,7 +14,7 @@ use roadstead_domain::ids::{BlobKey, RepositoryId};
 use roadstead_domain::upload::HashState;
 
 use crate::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, Expected, Sealed};
-use crate::metadata::{Epoch, ErasedRead, ErasedWrite, MetadataStore, StoreError};
+use crate::metadata::{Epoch, ErasedRead, ErasedWrite, MetadataStore, Part, StoreError};
 
 /// When a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,8 +123,8 @@ impl MetadataStore for FaultyMetadata {
         }
     }
 
-    fn epoch(&self, repository: RepositoryId) -> Option<Epoch> {
-        self.inner.epoch(repository)
+    fn epoch(&self, repository: RepositoryId, part: Part) -> Option<Epoch> {
+        self.inner.epoch(repository, part)
     }
 
     async fn damages(&self) -> Result<Vec<String>, StoreError> {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::task::{Context, Poll, Waker};
 
 use roadstead_domain::ids::RepositoryId;
-use roadstead_store::metadata::{StoreError, TxFuture};
+use roadstead_store::metadata::{Part, StoreError, TxFuture};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, TransactionBehavior, params_from_iter};
@@ -143,8 +143,8 @@ pub(crate) struct SqliteTx<'c> {
     // Exclusive, because a shared connection may not cross threads.
     pub(crate) connection: &'c mut Connection,
     pub(crate) failure: Option<StoreError>,
-    /// Repositories whose epoch ends with the commit.
-    pub(crate) changed: Vec<RepositoryId>,
+    /// Whose epochs end with the commit.
+    pub(crate) changed: Vec<(RepositoryId, Part)>,
 }
 
 impl SqliteTx<'_> {
@@ -204,9 +204,9 @@ impl Sql for SqliteTx<'_> {
         self.checked(result)
     }
 
-    fn changes(&mut self, repository: RepositoryId) {
-        if self.changed.last() != Some(&repository) {
-            self.changed.push(repository);
+    fn changes(&mut self, repository: RepositoryId, part: Part) {
+        if self.changed.last() != Some(&(repository, part)) {
+            self.changed.push((repository, part));
         }
     }
 }
@@ -218,8 +218,8 @@ pub(super) struct Ran<T> {
     pub(super) answer: T,
     /// The failure.
     pub(super) failure: Option<StoreError>,
-    /// The repositories that it changed.
-    pub(super) changed: Vec<RepositoryId>,
+    /// What it changed of which repositories.
+    pub(super) changed: Vec<(RepositoryId, Part)>,
 }
 
 /// Runs a body to its end.

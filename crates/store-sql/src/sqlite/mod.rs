@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use roadstead_domain::ids::RepositoryId;
-use roadstead_store::metadata::{Epoch, ErasedRead, ErasedWrite, MetadataStore, StoreError};
+use roadstead_store::metadata::{Epoch, ErasedRead, ErasedWrite, MetadataStore, Part, StoreError};
 
 /// How an embedded store uses the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,8 +88,8 @@ impl MetadataStore for SqliteStore {
         self.surveys.read(body).await
     }
 
-    fn epoch(&self, repository: RepositoryId) -> Option<Epoch> {
-        self.epochs.of(repository)
+    fn epoch(&self, repository: RepositoryId, part: Part) -> Option<Epoch> {
+        self.epochs.of(repository, part)
     }
 
     async fn damages(&self) -> Result<Vec<String>, StoreError> {

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::sync::Arc;
 
 use roadstead_domain::ids::RepositoryId;
-use roadstead_store::metadata::{ErasedWrite, StoreError, Verdict};
+use roadstead_store::metadata::{ErasedWrite, Part, StoreError, Verdict};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -114,13 +114,13 @@ fn roll_back(connection: &Connection) {
     }
 }
 
-/// Runs every body, to be committed together, and says which repositories they changed; an error
+/// Runs every body, to be committed together, and says what they changed; an error
 /// means that none of them happens.
 fn run_bodies(
     connection: &mut Connection,
     group: &[Job],
     outcomes: &mut Vec<Result<(), StoreError>>,
-) -> Result<Vec<RepositoryId>, StoreError> {
+) -> Result<Vec<(RepositoryId, Part)>, StoreError> {
     let mut changed = Vec::new();
     execute(connection, "BEGIN IMMEDIATE")?;
     for job in group {

@@ -10,7 +10,7 @@ use roadstead_domain::media_type::MediaType;
 use roadstead_domain::name::RepositoryName;
 use roadstead_domain::time::Timestamp;
 use roadstead_domain::upload::Upload;
-use roadstead_store::metadata::{BlobLink, ReadBlobs, RegistryKey, StoreError, WriteBlobs};
+use roadstead_store::metadata::{BlobLink, Part, ReadBlobs, RegistryKey, StoreError, WriteBlobs};
 
 use super::codes::{kind_code, parsed, region_text};
 use crate::sql::{Row, Sql, Tx, limit, params, size};
@@ -54,7 +54,7 @@ impl<S: Sql> Tx<S> {
             )
             .await?;
         for row in &holders {
-            self.0.changes(RepositoryId(row.int(0)?));
+            self.0.changes(RepositoryId(row.int(0)?), Part::Contents);
         }
         Ok(())
     }
@@ -289,7 +289,7 @@ impl<S: Sql> WriteBlobs for Tx<S> {
         digest: &Digest,
         before: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.0.changes(repository);
+        self.0.changes(repository, Part::Contents);
         let row = self
             .query_first(
                 "DELETE FROM blob_link WHERE repository_id = ?1 AND digest = ?2 \

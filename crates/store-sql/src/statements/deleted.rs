@@ -11,7 +11,8 @@ use roadstead_domain::name::RepositoryKey;
 use roadstead_domain::reference::ImageTag;
 use roadstead_domain::time::Timestamp;
 use roadstead_store::metadata::{
-    DeletedImage, ImageNumber, ReadDeleted, ReadImages as _, Repository, StoreError, WriteDeleted,
+    DeletedImage, ImageNumber, Part, ReadDeleted, ReadImages as _, Repository, StoreError,
+    WriteDeleted,
 };
 
 use super::codes::{kind_code, list_text, parsed, region_text, status_code, text_list};
@@ -223,7 +224,7 @@ impl<S: Sql> WriteDeleted for Tx<S> {
         number: ImageNumber,
         activated_at: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.0.changes(repository);
+        self.0.changes(repository, Part::Contents);
         let row = self
             .query_first(
                 "SELECT digest, children FROM deleted_image WHERE id = ?1 AND repository_id = ?2",
@@ -259,7 +260,7 @@ impl<S: Sql> WriteDeleted for Tx<S> {
         number: ImageNumber,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.0.changes(repository);
+        self.0.changes(repository, Part::Contents);
         let row = self
             .query_first(
                 "SELECT id FROM deleted_image WHERE id = ?1 AND repository_id = ?2",
@@ -274,7 +275,7 @@ impl<S: Sql> WriteDeleted for Tx<S> {
     }
 
     async fn restore_repository(&mut self, repository: RepositoryId) -> Result<bool, StoreError> {
-        self.0.changes(repository);
+        self.0.changes(repository, Part::Itself);
         let restored = self
             .0
             .execute(

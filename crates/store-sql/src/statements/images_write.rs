@@ -10,7 +10,7 @@ use roadstead_domain::ids::RepositoryId;
 use roadstead_domain::image::ImageStatus;
 use roadstead_domain::reference::ImageTag;
 use roadstead_domain::time::Timestamp;
-use roadstead_store::metadata::{NewImage, StoreError, WriteImages};
+use roadstead_store::metadata::{NewImage, Part, StoreError, WriteImages};
 
 use super::codes::status_code;
 use crate::sql::{Param, Sql, Tx, params, size};
@@ -207,9 +207,22 @@ impl<S: Sql> Tx<S> {
 
     /// Removes an image with its tags, bytes and children, without its edges to blobs.
     pub(super) async fn delete_image_rows(&mut self, image_id: i64) -> Result<(), StoreError> {
+        // To delete rows of these SQLite makes a table beside them, also where it finds none.
+        for (any, sql) in [
+            (
+                "SELECT 1 FROM tag WHERE image_id = ?1 LIMIT 1",
+                "DELETE FROM tag WHERE image_id = ?1",
+            ),
+            (
+                "SELECT 1 FROM manifest_child WHERE image_id = ?1 LIMIT 1",
+                "DELETE FROM manifest_child WHERE image_id = ?1",
+            ),
+        ] {
+            if self.query_first(any, &params![image_id]).await?.is_some() {
+                self.0.execute(sql, &params![image_id]).await?;
+            }
+        }
         for sql in [
-            "DELETE FROM tag WHERE image_id = ?1",
-            "DELETE FROM manifest_child WHERE image_id = ?1",
             "DELETE FROM manifest WHERE image_id = ?1",
             "DELETE FROM image WHERE id = ?1",
         ] {
@@ -276,7 +289,7 @@ impl<S: Sql> WriteImages for Tx<S> {
         now: Timestamp,
         kept_until: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        self.0.changes(repository);
+        self.0.changes(repository, Part::Contents);
         let Some(image_id) = self.image_id(repository, digest).await? else {
             return Ok(());
         };
@@ -329,7 +342,7 @@ impl<S: Sql> WriteImages for Tx<S> {
             return Ok(());
         }
         if before.is_some() {
-            self.0.changes(repository);
+            self.0.changes(repository, Part::Contents);
         }
         self.0
             .execute(
@@ -367,7 +380,7 @@ impl<S: Sql> WriteImages for Tx<S> {
         repository: RepositoryId,
         tag: &ImageTag,
     ) -> Result<(), StoreError> {
-        self.0.changes(repository);
+        self.0.changes(repository, Part::Contents);
         let Some(image_id) = self.tag_target(repository, tag).await? else {
             return Ok(());
         };
@@ -404,7 +417,7 @@ impl<S: Sql> WriteImages for Tx<S> {
         status: ImageStatus,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.0.changes(repository);
+        self.0.changes(repository, Part::Contents);
         let sql = match status {
             ImageStatus::Active => {
                 "UPDATE image SET status = ?3, activated_at = ?4 \

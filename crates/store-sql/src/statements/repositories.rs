@@ -9,7 +9,7 @@ use roadstead_domain::resource_tag::ResourceTag;
 use roadstead_domain::tagging::TagMutability;
 use roadstead_domain::time::Timestamp;
 use roadstead_store::metadata::{
-    NewRepository, ReadRepositories, RegistryKey, Repository, StoreError, WriteRepositories,
+    NewRepository, Part, ReadRepositories, RegistryKey, Repository, StoreError, WriteRepositories,
 };
 
 use super::codes::{filters_text, kind_code, mode_code, region_text};
@@ -160,7 +160,7 @@ impl<S: Sql> WriteRepositories for Tx<S> {
         repository: RepositoryId,
         setting: &TagMutability,
     ) -> Result<(), StoreError> {
-        self.0.changes(repository);
+        self.0.changes(repository, Part::Itself);
         self.0
             .execute(
                 "UPDATE repository SET mutability_mode = ?2, exclusion_filters = ?3 \
@@ -180,7 +180,7 @@ impl<S: Sql> WriteRepositories for Tx<S> {
         repository: RepositoryId,
         text: Option<&str>,
     ) -> Result<(), StoreError> {
-        self.0.changes(repository);
+        self.0.changes(repository, Part::Itself);
         let sql = match text {
             Some(_) => {
                 "INSERT INTO repository_policy (repository_id, text) VALUES (?1, ?2) \
@@ -203,7 +203,7 @@ impl<S: Sql> WriteRepositories for Tx<S> {
         repository: RepositoryId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.0.changes(repository);
+        self.0.changes(repository, Part::Itself);
         self.0
             .execute(
                 "UPDATE repository SET deleted_at = ?2 WHERE id = ?1 AND deleted_at IS NULL",
@@ -218,7 +218,7 @@ impl<S: Sql> WriteRepositories for Tx<S> {
         repository: RepositoryId,
         limit_rows: usize,
     ) -> Result<bool, StoreError> {
-        self.0.changes(repository);
+        self.0.changes(repository, Part::Itself);
         self.reap(repository, limit_rows).await
     }
 
@@ -227,7 +227,7 @@ impl<S: Sql> WriteRepositories for Tx<S> {
         repository: RepositoryId,
         tags: &[ResourceTag],
     ) -> Result<(), StoreError> {
-        self.0.changes(repository);
+        self.0.changes(repository, Part::Itself);
         self.0
             .execute(
                 "DELETE FROM resource_tag WHERE repository_id = ?1",

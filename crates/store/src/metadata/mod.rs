@@ -73,7 +73,17 @@ pub type ErasedWrite =
 pub type ErasedRead =
     Arc<dyn for<'t> Fn(&'t mut dyn MetadataRead) -> TxFuture<'t, ()> + Send + Sync>;
 
-/// The age of what a repository holds, for those who keep what they read of it
+/// What of a repository has an age of its own ([`MetadataStore::epoch`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// The repository itself: that it is there, its settings, policy and resource tags.
+    Itself,
+    /// What it holds: an image or its status, where a tag points, a link to a blob (but for its media
+    /// type), and that an image has a blob.
+    Contents,
+}
+
+/// The age of a part of a repository, for those who keep what they read of it
 /// ([`MetadataStore::epoch`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Epoch(pub u64);
@@ -94,14 +104,13 @@ pub trait MetadataStore: Send + Sync {
         self.read_erased(body).await
     }
 
-    /// The epoch of a repository; none if nothing that is read of it now may be kept.
+    /// The epoch of a part of a repository; none if nothing that is read of it now may be kept.
     ///
-    /// A new one begins before the commit that takes away or replaces what a read may have found:
-    /// the repository itself, its policy and resource tags, an image or its status, where a tag
-    /// points, a link to a blob (but for its media type), and that an image has a blob. So what was found *after* its epoch
-    /// was asked for is right for as long as the repository has that epoch, to the very instant of
-    /// the commit. That something was *not* found is not covered, and neither are pull times.
-    fn epoch(&self, _repository: RepositoryId) -> Option<Epoch> {
+    /// A new one begins before the commit that takes away or replaces what a read of that part may
+    /// have found. Who changes the repository itself ends both. So what was found *after* its epoch
+    /// was asked for is right for as long as the part has that epoch, to the very instant of the
+    /// commit. That something was *not* found is not covered, and neither are pull times.
+    fn epoch(&self, _repository: RepositoryId, _part: Part) -> Option<Epoch> {
         None
     }
 

@@ -17,7 +17,7 @@ use roadstead_domain::ids::{BlobKey, RepositoryId};
 use roadstead_domain::upload::HashState;
 use roadstead_server::compose::Stores;
 use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, BlobWriter, Expected, Sealed};
-use roadstead_store::metadata::{Epoch, ErasedRead, ErasedWrite, MetadataStore, StoreError};
+use roadstead_store::metadata::{Epoch, ErasedRead, ErasedWrite, MetadataStore, Part, StoreError};
 
 /// What a call is, as far as an order of calls is told from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -169,8 +169,8 @@ impl MetadataStore for Gated<dyn MetadataStore> {
         self.inner.survey_erased(body).await
     }
 
-    fn epoch(&self, repository: RepositoryId) -> Option<Epoch> {
-        self.inner.epoch(repository)
+    fn epoch(&self, repository: RepositoryId, part: Part) -> Option<Epoch> {
+        self.inner.epoch(repository, part)
     }
 }
 

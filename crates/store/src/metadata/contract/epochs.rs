@@ -6,21 +6,31 @@ use roadstead_domain::resource_tag::ResourceTag;
 use roadstead_domain::tagging::TagMutability;
 
 use super::bench::{Bench, at, tag};
-use crate::metadata::{Epoch, MetadataStore};
+use crate::metadata::{Epoch, MetadataStore, Part};
 
-/// The epoch, which no change is keeping away.
-fn epoch(bench: &Bench<'_>, id: RepositoryId) -> Option<Epoch> {
-    bench.store.epoch(id)
+/// The epochs of the repository itself and of its contents, which no change is keeping away.
+type Epochs = [Option<Epoch>; 2];
+
+fn epochs(bench: &Bench<'_>, id: RepositoryId) -> Epochs {
+    [Part::Itself, Part::Contents].map(|part| bench.store.epoch(id, part))
 }
 
-/// Fails if the epoch of a repository is still `before`; the next one.
-fn ended(bench: &Bench<'_>, id: RepositoryId, before: Option<Epoch>, by: &str) -> Option<Epoch> {
-    let now = epoch(bench, id);
-    assert_eq!(now.is_some(), before.is_some(), "{by}");
-    assert!(
-        before.is_none() || now != before,
-        "{by} did not end the epoch"
-    );
+/// Fails if an epoch of the contents is still the one `before`; the next ones.
+fn ended(bench: &Bench<'_>, id: RepositoryId, before: Epochs, by: &str) -> Epochs {
+    let now = epochs(bench, id);
+    for (now, before) in now.iter().zip(before) {
+        assert_eq!(now.is_some(), before.is_some(), "{by}");
+    }
+    let did_end = before[1].is_none() || now[1] != before[1];
+    assert!(did_end, "{by} did not end the epoch of the contents");
+    now
+}
+
+/// The same for both parts.
+fn both_ended(bench: &Bench<'_>, id: RepositoryId, before: Epochs, by: &str) -> Epochs {
+    let now = ended(bench, id, before, by);
+    let did_end = before[0].is_none() || now[0] != before[0];
+    assert!(did_end, "{by} did not end the epoch of the repository");
     now
 }
 
@@ -37,7 +47,7 @@ pub async fn a_departure_ends_an_epoch(store: &dyn MetadataStore, fresh: Account
     let [a, b] = ["a", "b"].map(|label| bench.digest(label));
     bench.put_tag(&id, &tag("t"), &a, &at(1), &1).await;
 
-    let mut now = epoch(&bench, id);
+    let mut now = epochs(&bench, id);
     bench.put_tag(&id, &tag("t"), &b, &at(2), &2).await;
     now = ended(&bench, id, now, "a tag that moved");
     bench.delete_tag(&id, &tag("t")).await;
@@ -47,19 +57,19 @@ pub async fn a_departure_ends_an_epoch(store: &dyn MetadataStore, fresh: Account
         .await;
     now = ended(&bench, id, now, "a status");
     bench.set_repository_policy(&id, &Some("{}".into())).await;
-    now = ended(&bench, id, now, "a policy that came");
+    now = both_ended(&bench, id, now, "a policy that came");
     bench.set_repository_policy(&id, &None).await;
-    now = ended(&bench, id, now, "a policy that went");
+    now = both_ended(&bench, id, now, "a policy that went");
     let tags = vec![ResourceTag {
         key: "k".into(),
         value: "v".into(),
     }];
     bench.set_resource_tags(&id, &tags).await;
-    now = ended(&bench, id, now, "resource tags");
+    now = both_ended(&bench, id, now, "resource tags");
     bench
         .set_tag_mutability(&id, &TagMutability::default())
         .await;
-    now = ended(&bench, id, now, "a setting");
+    now = both_ended(&bench, id, now, "a setting");
     let loose = bench.digest("loose");
     assert!(bench.unlink_blob(&id, &loose, &at(9)).await);
     now = ended(&bench, id, now, "a link that went");
@@ -75,13 +85,13 @@ pub async fn a_departure_ends_an_epoch(store: &dyn MetadataStore, fresh: Account
     bench.purge_deleted_image(&id, &number, &at(8)).await;
     now = ended(&bench, id, now, "an image that is gone for good");
     bench.delete_repository(&id, &at(9)).await;
-    now = ended(&bench, id, now, "a repository that went");
+    now = both_ended(&bench, id, now, "a repository that went");
     assert!(bench.restore_repository(&id).await);
-    now = ended(&bench, id, now, "a repository that came back");
+    now = both_ended(&bench, id, now, "a repository that came back");
     bench.delete_repository(&id, &at(10)).await;
-    now = ended(&bench, id, now, "a repository that went again");
+    now = both_ended(&bench, id, now, "a repository that went again");
     bench.reap_repository(&id, &100).await;
-    ended(&bench, id, now, "a repository that is reaped");
+    both_ended(&bench, id, now, "a repository that is reaped");
 }
 
 /// What only adds, and pull times, leave what was found right: who pushes new images does not
@@ -89,7 +99,7 @@ pub async fn a_departure_ends_an_epoch(store: &dyn MetadataStore, fresh: Account
 pub async fn an_arrival_ends_no_epoch(store: &dyn MetadataStore, fresh: AccountId) {
     let bench = Bench::new(store, fresh);
     let id = bench.made("app").await;
-    let before = epoch(&bench, id);
+    let before = epochs(&bench, id);
     bench.stored_blob(id, "layer", at(0)).await;
     let new = bench.image_of("a", &["layer"]);
     bench.insert_image(&id, &new).await;
@@ -98,5 +108,5 @@ pub async fn an_arrival_ends_no_epoch(store: &dyn MetadataStore, fresh: AccountI
     bench.put_tag(&id, &tag("t"), &digest, &at(2), &2).await;
     bench.record_pull(&id, &digest, &at(3)).await;
     bench.insert_upload(&bench.new_upload(id, "u")).await;
-    assert_eq!(epoch(&bench, id), before);
+    assert_eq!(epochs(&bench, id), before);
 }
