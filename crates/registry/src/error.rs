@@ -231,7 +231,7 @@ pub enum Error {
     #[error("The upload with id '{0}' is being written to by another request")]
     UploadBusy(UploadId),
     /// The body of an upload broke off. What arrived is kept.
-    #[error("the body ended early: {0}")]
+    #[error("the body was not taken: {0}")]
     BodyBrokeOff(String),
     /// `InvalidLayerException`: the bytes do not have the digest that was given.
     #[error(

@@ -224,7 +224,10 @@ impl Registry {
         match self.open_blob(link, range).await {
             Ok(BlobBody::Stream(stream)) => Ok(BlobBody::Stream(self.watched(stream, link))),
             Ok(body @ (BlobBody::File { .. } | BlobBody::Bytes(_))) => Ok(body),
-            Err(BlobError::NotFound(_)) => Err(not_found()),
+            Err(BlobError::NotFound(_)) => {
+                rot::tell_missing(link);
+                Err(not_found())
+            }
             Err(BlobError::Rotten(_)) => {
                 self.found_rotten(link).await;
                 Err(not_found())

@@ -122,7 +122,11 @@ impl Registry {
 
     /// Whether the bytes of a link are there, at their full length.
     pub(crate) async fn has_bytes(&self, link: &BlobLink) -> Result<bool, Error> {
-        Ok(self.blobs.size_bytes(&link.key).await? == Some(link.size_bytes))
+        let are_there = self.blobs.size_bytes(&link.key).await? == Some(link.size_bytes);
+        if !are_there {
+            tell_missing(link);
+        }
+        Ok(are_there)
     }
 
     /// The bytes that rows name for a digest and that are not there, or not all: who pushes the same
@@ -170,6 +174,12 @@ impl Registry {
             }
         }))
     }
+}
+
+/// A sweep may have been faster than whoever asks; often it is the disk that lost them.
+pub(crate) fn tell_missing(link: &BlobLink) {
+    let (key, digest) = (&link.key, &link.digest);
+    tracing::warn!(%key, %digest, "the bytes of a blob are not there; `roadstead doctor` tells more");
 }
 
 /// The exact bytes of a manifest. Bytes that are not what they were are as good as gone: a push of

@@ -198,6 +198,53 @@ async fn a_file_that_was_changed_is_hashed_again() {
     }
 }
 
+/// How many files below a folder this process has open.
+fn open_below(folder: &Path) -> usize {
+    let folder = folder.canonicalize().unwrap();
+    let links = fs::read_dir("/proc/self/fd").unwrap();
+    let open = links.filter_map(|link| fs::read_link(link.unwrap().path()).ok());
+    open.filter(|path| path.starts_with(&folder)).count()
+}
+
+/// A short file that was read stays open for the next reader, and takes no byte along when it goes.
+#[tokio::test]
+async fn a_file_that_is_gone_is_open_no_more() {
+    let home = tempfile::tempdir().unwrap();
+    let store = FileBlobs::open(home.path()).unwrap();
+    let name = "e0123456789abcdef0123456789abcde";
+    let (key, content) = (key(name), vec![7; 500_000]);
+    let wanted = expected(&content, 1);
+    for way in ["deleted", "set aside", "removed by hand"] {
+        let mut writer = store.create(&key).await.unwrap();
+        writer.write(content.clone().into()).await.unwrap();
+        writer.seal().await.unwrap();
+        drop(writer);
+        let read = || store.read_verified(&key, 0..500_000, &wanted);
+        drop(read().await.unwrap());
+        assert_eq!(open_below(home.path()), 1, "{way}");
+        // Whoever reads it meanwhile reads on.
+        let body = read().await.unwrap();
+        match way {
+            "deleted" => {
+                let freed = store.delete(std::slice::from_ref(&key)).await.unwrap();
+                assert_eq!(freed, 500_000);
+            }
+            "set aside" => assert!(store.set_aside(&key).await.unwrap()),
+            _ => fs::remove_file(home.path().join("e0").join(name)).unwrap(),
+        }
+        let BlobBody::File { file, .. } = body else {
+            panic!("no file: {way}");
+        };
+        let mut end = [0];
+        file.read_exact_at(&mut end, 499_999).unwrap();
+        assert_eq!(end, [7], "{way}");
+        let gone = read().await.err();
+        assert!(matches!(gone, Some(BlobError::NotFound(_))), "{way}");
+        drop(file);
+        assert_eq!(open_below(home.path()), 0, "{way}");
+    }
+}
+
 /// F43: what has to come from the disk once more may have rotted there, so it is hashed once more.
 #[tokio::test]
 async fn a_file_that_left_memory_is_hashed_again() {

@@ -9,7 +9,11 @@ use crate::{Arrived, Faces};
 pub async fn handle(faces: &Faces, _arrived: &Arrived, request: Request<Body>) -> Response<Body> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
-        let allowed = header::HeaderValue::from_static("GET, HEAD");
+        // A POST to `/` is for the AWS APIs.
+        let allowed = match request.uri().path() {
+            "/" => header::HeaderValue::from_static("GET, HEAD, POST"),
+            _ => header::HeaderValue::from_static("GET, HEAD"),
+        };
         response.headers_mut().insert(header::ALLOW, allowed);
         return response;
     }

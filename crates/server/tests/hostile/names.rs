@@ -111,6 +111,9 @@ async fn b9_methods_and_bodies_out_of_place() {
         assert_eq!(status(&answer), 405, "{method}: {answer}");
         assert_eq!(header(&answer, "allow"), "GET, HEAD", "{method}");
     }
+    let root = bench.request("DELETE /", "", "").await;
+    assert_eq!(status(&root), 405, "{root}");
+    assert_eq!(header(&root, "allow"), "GET, HEAD, POST");
     let connect = bench.request("CONNECT registry:443", "", "").await;
     assert!((400..500).contains(&status(&connect)), "{connect}");
     bench.is_alive().await;

@@ -5,6 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use roadstead_domain::ids::RepositoryId;
 use roadstead_store::metadata::{Part, StoreError, TxFuture};
@@ -30,13 +31,17 @@ const DIALECT: Dialect = Dialect {
     ],
 };
 
-// FULL syncs the log at every commit: an answer after a commit survives a power cut (F26).
-const WRITER_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-     PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY; \
-     PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000; \
-     PRAGMA journal_size_limit = 67108864;";
+/// How long a statement waits for a lock that another process holds.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
-const READER_SETTINGS: &str = "PRAGMA query_only = ON; PRAGMA busy_timeout = 5000; \
+// FULL syncs the log at every commit: an answer after a commit survives a power cut (F26). The log is
+// 32 MB before it is moved into the file while others write: they wait for that.
+const WRITER_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
+     PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 8000; \
+     PRAGMA journal_size_limit = 33554432;";
+
+const READER_SETTINGS: &str = "PRAGMA query_only = ON; \
      PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; PRAGMA mmap_size = 67108864;";
 
 /// Opens the one connection that writes, making the file where there is none.
@@ -55,6 +60,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 
 fn open(path: &Path, flags: OpenFlags, settings: &str) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags).map_err(unavailable)?;
+    connection.busy_timeout(BUSY).map_err(unavailable)?;
     connection.execute_batch(settings).map_err(unavailable)?;
     // Plans by the text alone. Otherwise a parameter that could decide about an index has its
     // statement parsed and planned anew each time that it is bound.

@@ -2,30 +2,40 @@
 //!
 //! It takes what has queued up, runs it in one transaction with a savepoint each, syncs once, and
 //! only then answers all, refusals included: a refusal may rest on a change of the same group.
-
-use std::thread::JoinHandle;
+//!
+//! The log is moved into the file when it is long, which writers wait for, and when nobody writes:
+//! then its disk is given back too.
 
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use roadstead_domain::ids::RepositoryId;
 use roadstead_store::metadata::{ErasedWrite, Part, StoreError, Verdict};
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::connection::{failed, run_body};
+use super::connection::{BUSY, failed, run_body};
 use super::epochs::Epochs;
 
 /// Most bodies of one commit. Bounds what a failed commit takes with it.
 const GROUP_MAX: usize = 256;
+/// How long nobody writes until the log is emptied.
+const REST: Duration = Duration::from_secs(1);
 
 struct Job {
     body: ErasedWrite,
     answer: oneshot::Sender<Result<(), StoreError>>,
 }
 
+/// A job and its place in the queue, which is free once the job is taken.
+type Queued = (Job, OwnedSemaphorePermit);
+
 /// The way to the writer thread. Dropping it lets the thread finish its queue and waits for it.
 pub(super) struct Writer {
-    queue: Option<mpsc::Sender<Job>>,
+    queue: Option<Sender<Queued>>,
+    places: Arc<Semaphore>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -36,13 +46,14 @@ impl Writer {
         epochs: Arc<Epochs>,
         queued_max: usize,
     ) -> Result<Self, StoreError> {
-        let (queue, mut jobs) = mpsc::channel(queued_max.max(1));
+        let (queue, jobs) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("metadata-writer".into())
-            .spawn(move || run(&mut connection, &epochs, &mut jobs))
+            .spawn(move || run(&mut connection, &epochs, &jobs))
             .map_err(|e| StoreError::Unavailable(e.to_string()))?;
         Ok(Self {
             queue: Some(queue),
+            places: Arc::new(Semaphore::new(queued_max.max(1))),
             thread: Some(thread),
         })
     }
@@ -52,8 +63,10 @@ impl Writer {
     pub(super) async fn write(&self, body: ErasedWrite) -> Result<(), StoreError> {
         let stopped = || StoreError::Unavailable("the writer has stopped".into());
         let (answer, answered) = oneshot::channel();
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        let place = place.map_err(|_| stopped())?;
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        let sent = queue.send(Job { body, answer }).await;
+        let sent = queue.send((Job { body, answer }, place));
         sent.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
     }
@@ -69,18 +82,44 @@ impl Drop for Writer {
     }
 }
 
-fn run(connection: &mut Connection, epochs: &Epochs, jobs: &mut mpsc::Receiver<Job>) {
-    while let Some(first) = jobs.blocking_recv() {
-        let mut group = vec![first];
-        while group.len() < GROUP_MAX
-            && let Ok(job) = jobs.try_recv()
-        {
-            group.push(job);
+fn run(connection: &mut Connection, epochs: &Epochs, jobs: &Receiver<Queued>) {
+    let mut is_log_empty = true;
+    loop {
+        let first = match is_log_empty {
+            true => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => jobs.recv_timeout(REST),
+        };
+        match first {
+            Ok((first, _)) => {
+                let mut group = vec![first];
+                while group.len() < GROUP_MAX
+                    && let Ok((job, _)) = jobs.try_recv()
+                {
+                    group.push(job);
+                }
+                run_group(connection, epochs, group);
+                is_log_empty = false;
+            }
+            Err(RecvTimeoutError::Timeout) => is_log_empty = empty_log(connection),
+            // A clean end leaves an empty log; where that fails, the next start replays it.
+            Err(RecvTimeoutError::Disconnected) => {
+                empty_log(connection);
+                return;
+            }
         }
-        run_group(connection, epochs, group);
     }
-    // A clean end leaves an empty log; where that fails, the next start replays it.
-    let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+/// Moves what the log holds into the file and gives its disk back; false if a reader needs it still,
+/// whom nobody waits for, or the disk fails, which the next write will tell.
+fn empty_log(connection: &Connection) -> bool {
+    let wait = |busy| connection.busy_timeout(busy).is_ok();
+    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+    let is_busy = wait(Duration::ZERO).then(|| {
+        let answer = connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        answer.unwrap_or(1)
+    });
+    wait(BUSY) && is_busy == Some(0)
 }
 
 fn run_group(connection: &mut Connection, epochs: &Epochs, group: Vec<Job>) {
@@ -215,6 +254,32 @@ mod tests {
         assert!(kept_answer.try_recv().unwrap().is_ok());
         assert!(refused_answer.try_recv().unwrap().is_ok());
         assert_eq!(rows(&connection), 1);
+    }
+
+    /// The log goes as soon as nobody reads it, and nobody is waited for.
+    #[test]
+    fn the_log_is_emptied() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("metadata.sqlite");
+        let mut connection = open_writer(&path).unwrap();
+        migrate(&mut connection).unwrap();
+        let log_bytes = || {
+            let log = directory.path().join("metadata.sqlite-wal");
+            std::fs::metadata(log).unwrap().len()
+        };
+        assert!(empty_log(&connection));
+        let reader = Connection::open(&path).unwrap();
+        reader.execute_batch("BEGIN").unwrap();
+        assert_eq!(rows(&reader), 0);
+        let (kept, _answer) = job(1, Verdict::Commit);
+        run_group(&mut connection, &Epochs::new(), vec![kept]);
+        assert!(!empty_log(&connection));
+        assert!(log_bytes() > 0);
+        assert_eq!(rows(&reader), 0, "its snapshot");
+        reader.execute_batch("ROLLBACK").unwrap();
+        assert!(empty_log(&connection));
+        assert_eq!(log_bytes(), 0);
+        assert_eq!(rows(&reader), 1);
     }
 
     /// A body that loses the whole transaction takes its group with it, and nobody hears otherwise.
