@@ -218,7 +218,6 @@ async fn a_file_that_is_gone_is_open_no_more() {
         let mut writer = store.create(&key).await.unwrap();
         writer.write(content.clone().into()).await.unwrap();
         writer.seal().await.unwrap();
-        drop(writer);
         let read = || store.read_verified(&key, 0..500_000, &wanted);
         drop(read().await.unwrap());
         assert_eq!(open_below(home.path()), 1, "{way}");
