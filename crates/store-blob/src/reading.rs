@@ -59,8 +59,8 @@ pub(crate) fn part(
     })
 }
 
-/// A part of a short file that is open, known to be good and in memory: nothing here waits for the
-/// disk. None if one of these is not so, which says nothing about the file.
+/// A part of a short file that is open, known to be good and in memory, so that there is no disk to
+/// wait for. None if one of these is not so: [`verified`] then looks at it.
 pub(crate) fn at_hand(
     place: &Place,
     key: &BlobKey,
@@ -68,20 +68,28 @@ pub(crate) fn at_hand(
     expected: &Expected,
 ) -> Option<BlobBody> {
     let file = place.open_files.get(key)?;
-    let is_as_before = Stamp::of(&file).is_ok_and(|stamp| {
-        stamp.size_bytes == expected.size_bytes
-            && place.verified.has(key, &stamp, expected.verified_since)
+    let is_good = Stamp::of(&file).is_ok_and(|stamp| {
+        stamp.size_bytes == expected.size_bytes && is_good(place, key, &file, &stamp, expected)
     });
-    if !(is_as_before && is_in_memory(&file, expected.size_bytes)) {
+    if !is_good {
         place.open_files.close(key);
         return None;
     }
-    let is_within = range.start <= range.end && range.end <= expected.size_bytes;
-    is_within.then(|| BlobBody::File {
-        file,
-        offset: range.start,
-        length: range.end - range.start,
-    })
+    if range.start > range.end || range.end > expected.size_bytes {
+        return None;
+    }
+    let (offset, length) = (range.start, range.end - range.start);
+    if length > SMALL_BYTES {
+        return Some(BlobBody::File {
+            file,
+            offset,
+            length,
+        });
+    }
+    let mut bytes = vec![0; length as usize];
+    let mut into = [IoSliceMut::new(&mut bytes)];
+    let read = preadv2(&file, &mut into, offset, ReadWriteFlags::NOWAIT);
+    (read == Ok(bytes.len())).then(|| BlobBody::Bytes(bytes.into()))
 }
 
 /// See [`roadstead_store::blobs::BlobStore::read_verified`].
@@ -101,8 +109,9 @@ pub(crate) fn verified(
     if stamp.size_bytes > AT_ONCE_MAX && range != (0..stamp.size_bytes) {
         return part(key, file, stamp.size_bytes, range);
     }
-    let is_known = place.verified.has(key, &stamp, expected.verified_since);
-    if !(is_known && is_in_memory(&file, stamp.size_bytes)) {
+    if !is_good(place, key, &file, &stamp, expected) {
+        // To hash it brings it into memory: until that is done nobody else may take it for good.
+        place.verified.forget(key);
         if stamp.size_bytes <= AT_ONCE_MAX {
             let mut hash = Hash::new(expected.digest.algorithm());
             each_buffer(&file, u64::MAX, |bytes| hash.update(bytes)).map_err(BlobError::Io)?;
@@ -113,10 +122,17 @@ pub(crate) fn verified(
             )));
         }
     }
-    if (SMALL_BYTES + 1..=AT_ONCE_MAX).contains(&stamp.size_bytes) {
-        place.open_files.keep(key, &file).map_err(BlobError::Io)?;
+    let can_be_known = expected.verified_since <= expected.now;
+    if can_be_known && (SMALL_BYTES + 1..=AT_ONCE_MAX).contains(&stamp.size_bytes) {
+        place.open_files.keep(key, &file, &stamp);
     }
     part(key, file, stamp.size_bytes, range)
+}
+
+/// Whether a file was verified, and is in memory since. In this order: who brings it there to hash it
+/// has forgotten it before.
+fn is_good(place: &Place, key: &BlobKey, file: &File, stamp: &Stamp, expected: &Expected) -> bool {
+    is_in_memory(file, stamp.size_bytes) && place.verified.has(key, stamp, expected.verified_since)
 }
 
 /// Whether the bytes that were verified are in the memory of the system still. What has to come from

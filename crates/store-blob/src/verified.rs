@@ -19,7 +19,7 @@ const GENERATION_MAX: usize = 32 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     inode: u64,
-    /// None once it is deleted.
+    /// How many names it has: none once it is deleted.
     names: u64,
     /// Its length.
     pub(crate) size_bytes: u64,
@@ -38,11 +38,6 @@ impl Stamp {
             modified: (found.mtime(), found.mtime_nsec()),
             changed: (found.ctime(), found.ctime_nsec()),
         })
-    }
-
-    /// Whether the file is nobody's but of those who have it open.
-    pub(crate) fn is_deleted(&self) -> bool {
-        self.names == 0
     }
 }
 
@@ -66,6 +61,12 @@ impl Verified {
     /// Remembers that the file of a key is good.
     pub(crate) fn put(&self, key: &BlobKey, stamp: Stamp, now: Timestamp) {
         self.0.put(key, (stamp, now));
+    }
+
+    /// Forgets what was found of a file: it is to be hashed again, and nobody may rely on it until
+    /// that is done.
+    pub(crate) fn forget(&self, key: &BlobKey) {
+        self.0.remove(key);
     }
 }
 

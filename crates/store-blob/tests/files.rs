@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use roadstead_domain::digest::{Algorithm, Digest};
 use roadstead_domain::ids::BlobKey;
 use roadstead_domain::time::Timestamp;
-use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, Expected};
+use roadstead_store::blobs::{BlobBody, BlobError, BlobStore, Expected, SMALL_BYTES};
 use roadstead_store_blob::FileBlobs;
 
 fn key(text: &str) -> BlobKey {
@@ -265,6 +265,94 @@ async fn a_file_that_left_memory_is_hashed_again() {
     };
     drain(BlobBody::Stream(pieces)).await.unwrap();
     assert!(matches!(read().await.unwrap(), BlobBody::File { .. }));
+}
+
+/// F43: what is being hashed again is good for nobody until that is done, though the look brings it
+/// into memory; nor is it afterwards if it was wrong. A digest that the bytes do not have stands for
+/// rot below the file system, which no file shows.
+#[tokio::test]
+async fn a_second_reader_does_not_profit_from_the_look_of_the_first() {
+    let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let store = FileBlobs::open(home.path()).unwrap();
+    let name = "e0123456789abcdef0123456789abcde";
+    for length in [500_000, 8 * 1024 * 1024] {
+        let content = vec![7; length];
+        let mut writer = store.create(&key(name)).await.unwrap();
+        writer.write(content.clone().into()).await.unwrap();
+        writer.seal().await.unwrap();
+        let (key, good) = (key(name), expected(&content, 1));
+        let rotten = Expected {
+            size_bytes: length as u64,
+            ..expected(b"other", 1)
+        };
+        let whole = 0..length as u64;
+        let read = store.read_verified(&key, whole.clone(), &good).await;
+        drain(read.unwrap()).await.unwrap();
+        let file = fs::File::open(home.path().join("e0").join(name)).unwrap();
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+        let first = store.read_verified(&key, whole.clone(), &rotten).await;
+        for reader in ["at the same time", "later"] {
+            let second = store.read_verified(&key, whole.clone(), &rotten).await;
+            let end = match second {
+                Ok(BlobBody::Stream(pieces)) => drain(BlobBody::Stream(pieces)).await.err(),
+                Ok(_) => panic!("{length} bytes were not looked at: {reader}"),
+                Err(error) => Some(error),
+            };
+            assert!(matches!(end, Some(BlobError::Rotten(_))), "{reader}");
+        }
+        drop(first);
+        store.delete(std::slice::from_ref(&key)).await.unwrap();
+    }
+}
+
+/// Around the lengths where the way of reading changes, for the first time and again: the bytes are
+/// right, and no short answer holds a file.
+#[tokio::test]
+async fn a_short_part_is_bytes_whether_its_file_is_open_or_not() {
+    const SMALL: usize = SMALL_BYTES as usize;
+    const LONG: usize = 4 * 1024 * 1024;
+    let home = tempfile::tempdir().unwrap();
+    let store = FileBlobs::open(home.path()).unwrap();
+    let name = "e0123456789abcdef0123456789abcde";
+    for length in [SMALL, SMALL + 1, 500_000, LONG, LONG + 1] {
+        let content: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+        let mut writer = store.create(&key(name)).await.unwrap();
+        writer.write(content.clone().into()).await.unwrap();
+        writer.seal().await.unwrap();
+        let (key, wanted) = (key(name), expected(&content, 1));
+        let whole = store.read_verified(&key, 0..length as u64, &wanted);
+        drain(whole.await.unwrap()).await.unwrap();
+        for range in [
+            0..0,
+            0..1,
+            5..SMALL,
+            0..SMALL,
+            0..length,
+            length - 1..length,
+        ] {
+            for turn in ["first", "again"] {
+                let part = range.start as u64..range.end as u64;
+                let body = store.read_verified(&key, part, &wanted).await.unwrap();
+                let found = match body {
+                    BlobBody::Bytes(bytes) => {
+                        assert!(range.len() <= SMALL, "{length} {range:?} {turn}");
+                        bytes
+                    }
+                    BlobBody::File { file, offset, .. } => {
+                        assert!(range.len() > SMALL, "{length} {range:?} {turn}");
+                        let mut bytes = vec![0; range.len()];
+                        file.read_exact_at(&mut bytes, offset).unwrap();
+                        bytes.into()
+                    }
+                    BlobBody::Stream(_) => panic!("{length} {range:?} {turn}"),
+                };
+                assert!(found == content[range.clone()], "{length} {range:?} {turn}");
+            }
+        }
+        let beyond = store.read_verified(&key, 1..length as u64 + 1, &wanted);
+        assert!(beyond.await.is_err(), "{length}");
+        store.delete(std::slice::from_ref(&key)).await.unwrap();
+    }
 }
 
 async fn drain(body: BlobBody) -> Result<(), BlobError> {

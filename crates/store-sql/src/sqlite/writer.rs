@@ -22,7 +22,7 @@ use super::epochs::Epochs;
 /// Most bodies of one commit. Bounds what a failed commit takes with it.
 const GROUP_MAX: usize = 256;
 /// How long nobody writes until the log is emptied.
-const REST: Duration = Duration::from_secs(1);
+const REST: Duration = Duration::from_secs(5);
 
 struct Job {
     body: ErasedWrite,
@@ -90,7 +90,8 @@ fn run(connection: &mut Connection, epochs: &Epochs, jobs: &Receiver<Queued>) {
             false => jobs.recv_timeout(REST),
         };
         match first {
-            Ok((first, _)) => {
+            Ok((first, place)) => {
+                drop(place);
                 let mut group = vec![first];
                 while group.len() < GROUP_MAX
                     && let Ok((job, _)) = jobs.try_recv()
@@ -100,26 +101,27 @@ fn run(connection: &mut Connection, epochs: &Epochs, jobs: &Receiver<Queued>) {
                 run_group(connection, epochs, group);
                 is_log_empty = false;
             }
-            Err(RecvTimeoutError::Timeout) => is_log_empty = empty_log(connection),
+            // Nobody waits for a reader here: a writer may come. Where the disk fails, the next one tells.
+            Err(RecvTimeoutError::Timeout) => {
+                is_log_empty = empty_log(connection, Duration::ZERO).unwrap_or(true);
+            }
             // A clean end leaves an empty log; where that fails, the next start replays it.
             Err(RecvTimeoutError::Disconnected) => {
-                empty_log(connection);
+                let _ = empty_log(connection, BUSY);
                 return;
             }
         }
     }
 }
 
-/// Moves what the log holds into the file and gives its disk back; false if a reader needs it still,
-/// whom nobody waits for, or the disk fails, which the next write will tell.
-fn empty_log(connection: &Connection) -> bool {
-    let wait = |busy| connection.busy_timeout(busy).is_ok();
+/// Moves what the log holds into the file and gives its disk back; false if a reader needs it still
+/// after so long a wait.
+fn empty_log(connection: &Connection, wait: Duration) -> Result<bool, StoreError> {
+    connection.busy_timeout(wait).map_err(failed)?;
     let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-    let is_busy = wait(Duration::ZERO).then(|| {
-        let answer = connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-        answer.unwrap_or(1)
-    });
-    wait(BUSY) && is_busy == Some(0)
+    let is_busy = connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    connection.busy_timeout(BUSY).map_err(failed)?;
+    Ok(is_busy.map_err(failed)? == 0)
 }
 
 fn run_group(connection: &mut Connection, epochs: &Epochs, group: Vec<Job>) {
@@ -267,17 +269,17 @@ mod tests {
             let log = directory.path().join("metadata.sqlite-wal");
             std::fs::metadata(log).unwrap().len()
         };
-        assert!(empty_log(&connection));
+        assert!(empty_log(&connection, Duration::ZERO).unwrap());
         let reader = Connection::open(&path).unwrap();
         reader.execute_batch("BEGIN").unwrap();
         assert_eq!(rows(&reader), 0);
         let (kept, _answer) = job(1, Verdict::Commit);
         run_group(&mut connection, &Epochs::new(), vec![kept]);
-        assert!(!empty_log(&connection));
+        assert!(!empty_log(&connection, Duration::ZERO).unwrap());
         assert!(log_bytes() > 0);
         assert_eq!(rows(&reader), 0, "its snapshot");
         reader.execute_batch("ROLLBACK").unwrap();
-        assert!(empty_log(&connection));
+        assert!(empty_log(&connection, Duration::ZERO).unwrap());
         assert_eq!(log_bytes(), 0);
         assert_eq!(rows(&reader), 1);
     }

@@ -10,6 +10,7 @@ mod memory;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tokio::task::JoinSet;
@@ -29,6 +30,8 @@ const MEMORY_KIB_MAX: u64 = 128 * 1024;
 /// What the tables and their log may keep of space that is free again, where 1 % of what was pushed
 /// is less: they do not shrink while the server runs.
 const TABLES_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// How long the server is left alone before its directory is measured.
+const REST: Duration = Duration::from_secs(8);
 const MIB: u64 = 1024 * 1024;
 
 /// Runs the part.
@@ -76,6 +79,8 @@ async fn load(data: &Path, work: Work) -> Result<Report> {
         &mut findings,
     )
     .await?;
+    // The log of the tables is given back when nobody writes for a while.
+    tokio::time::sleep(REST).await;
     let end_bytes = bytes_below(data)?;
     let measured = Measured {
         start_bytes,
