@@ -49,10 +49,13 @@ impl Bench {
         for name in ["app", "copy"] {
             aws.create_repository(name);
         }
-        let images = [
-            Image::of_layers(&["shared", "left"], "amd64"),
-            Image::of_layers(&["shared", "right"], "arm64"),
-        ];
+        // No two benches have a byte in common: what one client lets go of is never what another reads,
+        // though a daemon keeps one copy for all.
+        let layer = |name: &str| format!("{name} of {}", server.address);
+        let image = |own: &str, platform: &str| {
+            Image::of_layers(&[&layer("shared"), &layer(own)], platform)
+        };
+        let images = [image("left", "amd64"), image("right", "arm64")];
         let index = index_of(&images);
         let folder = tempfile::tempdir().expect("a temporary folder");
         write_layout(&folder.path().join("layout"), "v1", &index, &images);
