@@ -52,7 +52,7 @@ impl Bench {
         // No two benches have a byte in common: what one client lets go of is never what another reads,
         // though a daemon keeps one copy for all.
         let layer = |name: &str| format!("{name} of {}", server.address);
-        let image = |own: &str, platform: &str| {
+        let image = |own: &str, platform: &'static str| {
             Image::of_layers(&[&layer("shared"), &layer(own)], platform)
         };
         let images = [image("left", "amd64"), image("right", "arm64")];
