@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use roadstead_domain::digest::Digest;
 use roadstead_domain::ids::{AccountId, BlobKey, Region, RepositoryId};
 use roadstead_domain::name::{RepositoryKey, RepositoryName};
 use roadstead_domain::tagging::TagMutability;
@@ -245,5 +246,18 @@ async fn repositories_have_epochs() {
         .await;
     assert!(refused.is_err());
     assert_eq!(both(id), before);
+    // What goes from a repository leaves what is kept of itself: its policy is not read anew each time.
+    let deleted: Result<(), StoreError> = store
+        .write(id, |tx, id| {
+            Box::pin(async move {
+                let digest = Digest::sha256(b"none");
+                tx.delete_image(*id, &digest, Timestamp(1), None).await
+            })
+        })
+        .await;
+    deleted.unwrap();
+    let after = both(id);
+    assert_eq!(after[0], before[0]);
+    assert_ne!(after[1], before[1]);
     assert!(is_there(&*store, "app").await);
 }

@@ -155,8 +155,8 @@ fn roll_back(connection: &Connection) {
     }
 }
 
-/// Runs every body, to be committed together, and says what they changed; an error
-/// means that none of them happens.
+/// Runs every body, to be committed together, and says what they changed; an error means that none of
+/// them happens.
 fn run_bodies(
     connection: &mut Connection,
     group: &[Job],
